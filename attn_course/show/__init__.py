@@ -1,0 +1,1 @@
+"""Every picture of the course: figures, widgets, pages. Nothing below this room draws."""
