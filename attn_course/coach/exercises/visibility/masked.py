@@ -1,0 +1,102 @@
+"""Attention under a mask."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from attn_course.coach.exercises.visibility.causal import ones
+from attn_course.coach.spec import FUSED, Case, Mistake, Task, random
+
+
+def slow_masked(scores: Tensor, visible: Tensor) -> Tensor:
+    """Row by row, softmax over the visible keys only; a row without any stays zero."""
+    n_query, n_key = visible.shape
+    rows = []
+    for i in range(n_query):
+        powers = [(scores[..., i, j] - scores[..., i, :].amax(-1)).exp() for j in range(n_key)]
+        zero = torch.zeros_like(powers[0])
+        seen = [powers[j] if visible[i, j] else zero for j in range(n_key)]
+        total = sum(seen)
+        rows.append(torch.stack([x / total if visible[i].any() else x for x in seen], dim=-1))
+    return torch.stack(rows, dim=-2)
+
+
+def _hidden_get_nothing(weights: Tensor, scores: Tensor, visible: Tensor) -> str | None:
+    leak = weights.masked_fill(visible, 0.0).abs().max().item()
+    return f"A hidden key must have weight 0; one of yours has {leak:.3g}." if leak > 0 else None
+
+
+def _rows_sum_to_one_or_zero(weights: Tensor, scores: Tensor, visible: Tensor) -> str | None:
+    sums = weights.sum(-1)
+    wanted = visible.any(-1).to(weights.dtype).expand_as(sums)
+    if torch.allclose(sums, wanted, atol=1e-6):
+        return None
+    row = int((sums - wanted).abs().reshape(-1, sums.shape[-1]).amax(0).argmax())
+    total = sums.reshape(-1, sums.shape[-1])[0, row].item()
+    return f"Row {row} sums to {total:.3g}; it should sum to {int(visible[row].any())}."
+
+
+def _filled(scores: Tensor, visible: Tensor, value: float) -> Tensor:
+    return scores.masked_fill(~visible, value).softmax(-1)
+
+
+_EMPTY_ROW = torch.tensor([[False, False, False], [True, False, True], [True, True, True]])
+
+TASK = Task(
+    id="visibility.masked",
+    reference=slow_masked,
+    cases=(
+        Case("1 query, 3 keys, the last hidden", (random(1, 3), torch.tensor([[True, True, False]]))),
+        Case("3 queries, 3 keys, causal", (random(3, 3, seed=1), ones(3, 3).tril())),
+        Case("3 queries, 3 keys, the first query sees nothing", (random(3, 3, seed=2), _EMPTY_ROW)),
+        Case("2 sentences, 2 heads, 4 tokens, causal", (3 * random(2, 2, 4, 4, seed=3), ones(4, 4).tril())),
+    ),
+    axes=("query", "key"),
+    refused=FUSED,
+    properties=(_hidden_get_nothing, _rows_sum_to_one_or_zero),
+    mistakes=(
+        Mistake(
+            "after_softmax",
+            "You hid keys after the softmax. The rows no longer sum to one, and hidden scores still decided how the "
+            "rest was shared: the future leaks in through the denominator. Hide before.",
+            lambda scores, visible: scores.softmax(-1) * visible,
+        ),
+        Mistake(
+            "inverted",
+            "The mask is inverted: you hid what may be seen. True means may look, so fill where `~visible`.",
+            lambda scores, visible: scores.masked_fill(visible, -math.inf).softmax(-1),
+        ),
+        Mistake(
+            "nan_row",
+            "Right, except for a query that sees nothing: its scores are all −∞ and softmax makes NaN of them. Such a "
+            "row should be zeros.",
+            lambda scores, visible: _filled(scores, visible, -math.inf),
+        ),
+        Mistake(
+            "average_of_the_hidden",
+            "Filling with a large negative number instead of −∞ works until a query sees nothing: then all its scores "
+            "are equal, and it takes the plain average of what it must not see.",
+            lambda scores, visible: _filled(scores, visible, -1e9),
+        ),
+        Mistake(
+            "zeroed_scores",
+            "You multiplied the scores by the mask, which sets hidden ones to 0. A score of 0 is not nothing: e⁰ = 1. "
+            "Hidden means −∞.",
+            lambda scores, visible: (scores * visible).softmax(-1),
+        ),
+        Mistake(
+            "nan_hidden_in_the_gradient",
+            "The weights are right, but `nan_to_num` hides the NaN from you, not from the gradient: training would "
+            "still break. Keep the row finite *before* the softmax.",
+            lambda scores, visible: (
+                (scores + torch.zeros_like(scores).masked_fill(~visible, -math.inf)).softmax(-1).nan_to_num(0.0)
+            ),
+        ),
+        Mistake(
+            "no_mask",
+            "The mask is not used: this is the plain softmax.",
+            lambda scores, visible: scores.softmax(-1),
+        ),
+    ),
+)
