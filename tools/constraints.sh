@@ -1,0 +1,13 @@
+#!/bin/sh
+# Write constraints.txt anew:  sh tools/constraints.sh python3.11
+# A fresh environment takes the newest of everything that pyproject.toml allows, and says what it took.
+set -eu
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+"$1" -m venv "$scratch/venv"
+"$scratch/venv/bin/python" -m pip install --quiet --upgrade setuptools '.[test,teach,site]'
+{
+    echo "# The whole tested closure of attn_course[test,teach,site]: Python 3.11, Linux. \`make constraints\` makes it anew."
+    "$scratch/venv/bin/python" -m pip freeze --all | sed -e 's/+cpu$//' -e '/^attn[-_]course/d' -e '/^pip==/d'
+} >"$scratch/constraints.txt"
+mv "$scratch/constraints.txt" constraints.txt
