@@ -49,7 +49,9 @@ install_torch() {
     fi
 }
 
-pip_is_configured() { "$venv/bin/python" -m pip config list | grep -Eq '(index-url|find-links|no-index)='; }
+pip_is_configured() {
+    case "$("$venv/bin/python" -m pip config list)" in *index-url=* | *find-links=* | *no-index=*) true ;; *) false ;; esac
+}
 
 pip() { "$venv/bin/python" -m pip install --disable-pip-version-check "$@"; }
 
