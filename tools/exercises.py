@@ -6,6 +6,7 @@ With --check nothing is written: it fails if exercises/ is not what solutions/ w
 
 import argparse
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -43,9 +44,9 @@ def exercise_from(solution: NotebookNode) -> NotebookNode:
 
     Raises RuntimeError or nbgrader's ValidationError where its markers or metadata are wrong.
     """
-    nb, resources = solution, {}
+    nb, resources = deepcopy(solution), {}
     for step in STEPS:
-        nb, resources = step()(nb, resources)  # each works on a copy
+        nb, resources = step()(nb, resources)
     return nb
 
 
