@@ -1,0 +1,1 @@
+"""Whole models: for now, pretrained ones that are read head by head."""

@@ -1,0 +1,1 @@
+"""How the course trains a model."""
