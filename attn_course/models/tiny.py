@@ -44,7 +44,9 @@ class Recaller(nn.Module):
 class NextToken(nn.Module):
     """Predicts the next token with one attention layer: `mechanism(q, k, v)` decides who sees whom."""
 
-    def __init__(self, vocabulary: int, length: int, mechanism: Callable = attention, d_model: int = 48, heads: int = 2):
+    def __init__(
+        self, vocabulary: int, length: int, mechanism: Callable = attention, d_model: int = 48, heads: int = 2
+    ):
         super().__init__()
         self.token = nn.Embedding(vocabulary, d_model)
         self.position = nn.Embedding(length, d_model)

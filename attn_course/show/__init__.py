@@ -1,1 +1,7 @@
 """Every picture of the course: figures, widgets, pages. Nothing below this room draws."""
+
+from attn_course.show.figure import figure, show
+from attn_course.show.plots import label, reference, visibility, weights_map
+from attn_course.show.source import source
+
+__all__ = ["figure", "label", "reference", "show", "source", "visibility", "weights_map"]
