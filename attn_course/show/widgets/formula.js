@@ -3,8 +3,14 @@
 const LIMIT = 2; // the planes reach from −2 to 2
 const SIZE = 240;
 const UNIT = SIZE / (2 * LIMIT + 0.5);
-const MORE_KEYS = [[1.1, 1.3], [-1.5, -0.6]];
-const MORE_VALUES = [[1.3, 1.4], [-1.4, 1.3]];
+const MORE_KEYS = [
+  [1.1, 1.3],
+  [-1.5, -0.6],
+];
+const MORE_VALUES = [
+  [1.3, 1.4],
+  [-1.4, 1.3],
+];
 
 export function compute(state) {
   if (state.mode === "sentence") {
@@ -16,209 +22,13 @@ export function compute(state) {
   const { q: query, k: keys, v: values } = state;
   const scores = keys.map((key) => dot(query, key) / Math.SQRT2);
   const weights = softmax(scores);
-  const output = [0, 1].map((c) => dot(weights, values.map((value) => value[c])));
+  const output = [0, 1].map((c) =>
+    dot(
+      weights,
+      values.map((value) => value[c]),
+    ),
+  );
   return { scores, weights, output };
-}
-
-// ---- the plane
-
-const across = (point) => SIZE / 2 + point[0] * UNIT;
-const down = (point) => SIZE / 2 - point[1] * UNIT;
-const place = (point) => `(${fixed(point[0], 1)}, ${fixed(point[1], 1)})`;
-
-function arrow(from, to, kind, width = 2.5) {
-  const [x1, y1, x2, y2] = [across(from), down(from), across(to), down(to)];
-  const length = Math.hypot(x2 - x1, y2 - y1);
-  if (length < 1) return null;
-  const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
-  const tip = Math.min(9, length);
-  const [bx, by] = [x2 - ux * tip, y2 - uy * tip];
-  const head = `${x2},${y2} ${bx - uy * tip * 0.45},${by + ux * tip * 0.45} ${bx + uy * tip * 0.45},${by - ux * tip * 0.45}`;
-  return svg("g", { class: kind }, line(x1, y1, bx, by, { "stroke-width": width }), svg("polygon", { points: head }));
-}
-
-function grid() {
-  const lines = [];
-  for (let at = -LIMIT; at <= LIMIT; at++) {
-    const [near, far] = [SIZE / 2 - LIMIT * UNIT, SIZE / 2 + LIMIT * UNIT];
-    const kind = at === 0 ? "axis" : "grid";
-    lines.push(line(across([at, 0]), near, across([at, 0]), far, { class: kind }));
-    lines.push(line(near, down([0, at]), far, down([0, at]), { class: kind }));
-  }
-  return svg("g", {}, ...lines);
-}
-
-// A point that the pointer drags and the arrow keys move. `get` and `set` speak in the plane's coordinates.
-function handle({ label, name, kind, plane, get, set }) {
-  const word = text(0, 0, label, { class: "label" });
-  const node = svg("g", { class: `handle ${kind}`, tabindex: 0, role: "button", "aria-roledescription": "movable point" },
-    svg("circle", { r: 13, class: "grip" }), svg("circle", { r: 5.5 }), word);
-  const put = (x, y) => set([x, y].map((c) => Math.round(clamp(c, -LIMIT, LIMIT) * 100) / 100));
-  node.addEventListener("pointerdown", (event) => { node.setPointerCapture(event.pointerId); node.focus(); event.preventDefault(); });
-  node.addEventListener("pointermove", (event) => {
-    if (!node.hasPointerCapture(event.pointerId)) return;
-    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(plane.getScreenCTM().inverse());
-    put((at.x - SIZE / 2) / UNIT, (SIZE / 2 - at.y) / UNIT);
-  });
-  node.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (!way) return;
-    event.preventDefault();
-    const step = event.shiftKey ? 0.5 : 0.1;
-    put(get()[0] + way[0] * step, get()[1] + way[1] * step);
-  });
-  const refresh = () => {
-    const [x, y] = [across(get()), down(get())];
-    const far = Math.hypot(...get()) || 1;
-    node.setAttribute("transform", `translate(${x} ${y})`);
-    word.setAttribute("x", (get()[0] / far) * 15);
-    word.setAttribute("y", (-get()[1] / far) * 15 + 4);
-    node.setAttribute("aria-label", `${name} at ${place(get())}; arrow keys move it`);
-  };
-  return { node, refresh };
-}
-
-function planeView(model) {
-  const asking = picture(SIZE, SIZE, "The plane of the query and the keys");
-  const giving = picture(SIZE, SIZE, "The plane of the values and the output");
-  const [under, chain] = [svg("g"), svg("g")];
-  const [askingHandles, givingHandles] = [svg("g"), svg("g")];
-  asking.append(grid(), under, askingHandles);
-  giving.append(grid(), chain, givingHandles);
-  const table = html("div", { class: "f-rows", role: "table", "aria-label": "Scores and weights" });
-  const node = html("div", { class: "f-plane" },
-    html("div", { class: "f-asking" }, html("h4", {}, "query and keys"), asking),
-    html("div", { class: "f-table" }, table),
-    html("div", { class: "f-giving" }, html("h4", {}, "values and output"), giving));
-
-  const one = (trait, index) => ({
-    get: () => model.get(trait)[index],
-    set: (point) => commit(model, { [trait]: model.get(trait).map((old, i) => (i === index ? point : old)) }),
-  });
-  let handles = [];
-  const rebuild = (count) => {
-    const keys = Array.from({ length: count }, (_, i) => handle({ label: `k${subscript(i + 1)}`, name: `key ${i + 1}`, kind: "key", plane: asking, ...one("k", i) }));
-    const values = keys.map((_, i) => handle({ label: `v${subscript(i + 1)}`, name: `value ${i + 1}`, kind: "value", plane: giving, ...one("v", i) }));
-    const query = handle({ label: "q", name: "query", kind: "query", plane: asking, get: () => model.get("q"), set: (point) => commit(model, { q: point }) });
-    handles = [query, ...keys, ...values];
-    askingHandles.replaceChildren(...keys.map((key) => key.node), query.node);
-    askingHandles.prepend(query.node); // first to be reached by Tab
-    givingHandles.replaceChildren(...values.map((value) => value.node));
-  };
-
-  const draw = ({ scores, weights, output }) => {
-    const [query, keys, values] = ["q", "k", "v"].map((trait) => model.get(trait));
-    if (handles.length !== 1 + 2 * keys.length) rebuild(keys.length);
-    handles.forEach((each) => each.refresh());
-    const far = Math.hypot(...query);
-    const shadow = keys.map((key) => { // where each key falls on the query's line: its dot product, by eye
-      if (far < 0.05) return null;
-      const foot = query.map((c) => (c * dot(query, key)) / (far * far));
-      return line(across(key), down(key), across(foot), down(foot), { class: "drop" });
-    });
-    const ray = query.map((c) => (far < 0.05 ? 0 : (c / far) * 2.7));
-    under.replaceChildren(
-      line(across(ray.map((c) => -c)), down(ray.map((c) => -c)), across(ray), down(ray), { class: "ray" }),
-      ...shadow.filter(Boolean), ...keys.map((key) => arrow([0, 0], key, "key", 2)).filter(Boolean), arrow([0, 0], query, "query", 3) ?? "");
-    let from = [0, 0];
-    const links = values.map((value, j) => {
-      const to = from.map((c, axis) => c + weights[j] * value[axis]);
-      const link = line(across(from), down(from), across(to), down(to), { class: "link" });
-      from = to;
-      return link;
-    });
-    chain.replaceChildren(...values.map((value) => line(across([0, 0]), down([0, 0]), across(value), down(value), { class: "reach" })),
-      ...links, arrow([0, 0], output, "output", 4) ?? "", svg("circle", { cx: across(output), cy: down(output), r: 3, class: "output" }));
-    table.replaceChildren(...rows(scores, weights, output));
-    const order = weights.map((_, i) => i).sort((a, b) => weights[b] - weights[a]);
-    return `The query at ${place(query)} gives ${fixed(weights[order[0]])} of its attention to key ${order[0] + 1} and ` +
-      `${fixed(weights[order[1]])} to key ${order[1] + 1}. The output lies at (${fixed(output[0])}, ${fixed(output[1])}). ` +
-      "Drag any point, or reach it with Tab and move it with the arrow keys.";
-  };
-  return { node, draw };
-}
-
-function rows(scores, weights, output) {
-  const row = (kind, ...cells) => html("div", { role: "row", class: kind }, ...cells);
-  const cell = (kind, ...words) => html("span", { role: "cell", class: kind }, ...words);
-  const head = row("f-head", cell("", ""), cell("", "score q·k/√2"), cell("", "weight"));
-  const body = scores.map((score, j) =>
-    row("f-row", cell("f-name", `k${subscript(j + 1)}`), cell("f-score", fixed(score)),
-      cell("f-bar", html("i", { style: `width:${weights[j] * 100}%` })), cell("f-weight", fixed(weights[j]))));
-  const total = weights.reduce((a, b) => a + b, 0);
-  const sum = row("f-row f-sum", cell("", ""), cell("", ""), cell("soft", "sum"), cell("f-weight", fixed(total)));
-  const terms = weights.map((weight, j) => `${fixed(weight)} v${subscript(j + 1)}`).join(" + ");
-  return [head, ...body, sum, html("p", { class: "f-output" }, html("b", {}, "output"), ` = ${terms} = `, html("b", { class: "nowrap" }, `(${fixed(output[0])}, ${fixed(output[1])})`))];
-}
-
-// ---- the sentence
-
-const CELL = 20;
-
-function sentenceView(model) {
-  const words = html("div", { class: "f-tokens", role: "listbox", "aria-label": "The sentence: choose the token that asks", "aria-orientation": "horizontal" });
-  const map = html("div", { class: "f-map" });
-  const scale = html("div", { class: "f-scale" });
-  const node = html("div", { class: "f-sentence" }, words, html("div", { class: "f-below" }, map, scale));
-  const choose = (index) => commit(model, { token: index });
-  let shown = null;
-  let chips = [];
-  let marker = null;
-
-  const rebuild = (head, rows) => {
-    const focused = chips.includes(document.activeElement);
-    chips = head.tokens.map((token, i) => html("div", {
-      role: "option", class: "f-token", onclick: () => choose(i),
-      onkeydown: (event) => rove(event, i, head.tokens.length, (next) => { choose(next); chips[next].focus(); }),
-    }, html("span", { class: "f-word" }, token), html("span", { class: "f-share" })));
-    words.replaceChildren(...chips);
-    if (focused) chips[model.get("token")].focus();
-    map.replaceChildren(heatmap(head.tokens, rows));
-    shown = head;
-  };
-
-  const heatmap = (tokens, rows) => {
-    const side = tokens.length * CELL;
-    const gap = 7 * Math.max(...tokens.map((token) => token.length)) + 8;
-    const cells = rows.flatMap((row, i) => row.map((weight, j) => svg("rect", {
-      x: gap + j * CELL, y: i * CELL, width: CELL - 1, height: CELL - 1, fill: rgb(cividis(weight)) })));
-    const names = tokens.map((token, i) => text(gap - 6, i * CELL + 14, token, { "text-anchor": "end" }));
-    marker = svg("rect", { x: gap - 2, width: side + 3, height: CELL + 3, class: "f-marker" });
-    const whole = picture(gap + side + 4, side + 2, "All weights of this head: a row for each query, a column for each key");
-    whole.setAttribute("role", "img");
-    whole.style.maxWidth = `${gap + side + 4}px`;
-    whole.addEventListener("click", (event) => {
-      const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(whole.getScreenCTM().inverse());
-      choose(clamp(Math.floor(at.y / CELL), 0, tokens.length - 1));
-    });
-    whole.append(...names, ...cells, marker);
-    return whole;
-  };
-
-  const draw = ({ weights, rows }) => {
-    const head = model.get("heads")[model.get("head")];
-    const token = clamp(model.get("token"), 0, head.tokens.length - 1);
-    if (shown !== head) rebuild(head, rows);
-    const top = Math.max(...weights);
-    chips.forEach((chip, j) => {
-      const colour = cividis(weights[j]);
-      chip.style.background = rgb(colour);
-      chip.style.color = inkOn(colour);
-      chip.setAttribute("aria-selected", j === token);
-      chip.setAttribute("tabindex", j === token ? 0 : -1);
-      chip.setAttribute("aria-label", `${head.tokens[j]}, token ${j + 1}: weight ${fixed(weights[j])}${j === token ? ", asks" : ""}`);
-      chip.lastChild.textContent = fixed(weights[j]);
-    });
-    marker.setAttribute("y", token * CELL - 2);
-    const steps = Array.from({ length: 11 }, (_, i) => `${rgb(cividis(i / 10))} ${i * 10}%`).join(",");
-    scale.replaceChildren(html("h4", {}, "weight"), html("i", { style: `background:linear-gradient(90deg,${steps})` }),
-      html("span", {}, "0"), html("span", {}, "1"),
-      html("p", { class: "soft" }, "Each row is one token asking; the framed row is the sentence above. Click a row, or choose a token and use the arrow keys."));
-    const order = weights.map((_, i) => i).sort((a, b) => weights[b] - weights[a]).slice(0, 3);
-    const most = order.map((j) => `“${head.tokens[j]}” ${fixed(weights[j])}`).join(", ");
-    return `In ${head.label}, “${head.tokens[token]}” looks mostly at ${most}. Highest weight ${fixed(top)}; all ${weights.length} sum to one.`;
-  };
-  return { node, draw };
 }
 
 // ---- both
@@ -227,21 +37,46 @@ function render({ model, el }) {
   const heads = model.get("heads");
   const plane = planeView(model);
   const sentence = heads.length ? sentenceView(model) : null;
-  const tabs = ["plane", "sentence"].map((mode) => button({
-    label: mode === "plane" ? "In the plane" : "On a real sentence",
-    press: () => commit(model, { mode }), pressed: () => model.get("mode") === mode }));
+  const tabs = ["plane", "sentence"].map((mode) =>
+    button({
+      label: mode === "plane" ? "In the plane" : "On a real sentence",
+      press: () => commit(model, { mode }),
+      pressed: () => model.get("mode") === mode,
+    }),
+  );
   const count = slider({
-    label: "keys", min: 3, max: 5, get: () => model.get("k").length,
-    set: (n) => commit(model, Object.fromEntries([["k", MORE_KEYS], ["v", MORE_VALUES]].map(([trait, more]) => {
-      const old = model.get(trait);
-      return [trait, [...old, ...more.slice(Math.max(0, old.length - 3))].slice(0, n)];
-    }))) });
+    label: "keys",
+    min: 3,
+    max: 5,
+    get: () => model.get("k").length,
+    set: (n) =>
+      commit(
+        model,
+        Object.fromEntries(
+          [
+            ["k", MORE_KEYS],
+            ["v", MORE_VALUES],
+          ].map(([trait, more]) => {
+            const old = model.get(trait);
+            return [trait, [...old, ...more.slice(Math.max(0, old.length - 3))].slice(0, n)];
+          }),
+        ),
+      ),
+  });
   const start = Object.fromEntries(["q", "k", "v"].map((trait) => [trait, model.get(trait)]));
   const again = button({ label: "Start again", press: () => commit(model, start) });
   const menu = select({
-    label: "head", options: heads.map((head, i) => [i, head.label]), get: () => model.get("head"),
-    set: (head) => commit(model, { head: Number(head), token: Math.min(model.get("token"), heads[head].tokens.length - 1) }) });
-  const modes = html("div", { class: "f-modes", role: "group", "aria-label": "What to look at" }, ...tabs.map((tab) => tab.node));
+    label: "head",
+    options: heads.map((head, i) => [i, head.label]),
+    get: () => model.get("head"),
+    set: (head) =>
+      commit(model, { head: Number(head), token: Math.min(model.get("token"), heads[head].tokens.length - 1) }),
+  });
+  const modes = html(
+    "div",
+    { class: "f-modes", role: "group", "aria-label": "What to look at" },
+    ...tabs.map((tab) => tab.node),
+  );
   const bar = html("div", { class: "attn-controls" }, sentence && modes, count.node, again.node, menu.node);
 
   const draw = (root) => {
@@ -256,8 +91,14 @@ function render({ model, el }) {
     return (mode === "sentence" ? sentence : plane).draw(numbers);
   };
   return view({
-    model, el, title: "Attention by hand", body: [bar, plane.node, sentence?.node].filter(Boolean),
-    controls: [...tabs, count, menu], traits: ["mode", "q", "k", "v", "head", "token"], draw });
+    model,
+    el,
+    title: "Attention by hand",
+    body: [bar, plane.node, sentence?.node].filter(Boolean),
+    controls: [...tabs, count, menu],
+    traits: ["mode", "q", "k", "v", "head", "token"],
+    draw,
+  });
 }
 
 export default { render };

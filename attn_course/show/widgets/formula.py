@@ -6,7 +6,7 @@ from typing import Any
 
 import traitlets
 
-from attn_course.show.widgets.base import Widget, module, rounded
+from attn_course.show.widgets.base import Widget, module, rounded, style
 
 QUERY = (1.2, 0.8)
 KEYS = ((1.5, -0.3), (0.4, 1.6), (-1.4, 0.6), (-0.5, -1.5))
@@ -47,7 +47,8 @@ class FormulaWidget(Widget):
     mode, head, token   what is shown: "plane" or "sentence", which head, which token asks
     """
 
-    _esm = module("formula")
+    _esm = module("formula", "formula_plane", "formula_sentence")
+    _css = style("formula")
 
     mode = traitlets.Enum(["plane", "sentence"], default_value="plane").tag(sync=True)
     q = traitlets.List(traitlets.Float()).tag(sync=True)

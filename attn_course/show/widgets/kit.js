@@ -5,7 +5,8 @@ const SVG = "http://www.w3.org/2000/svg";
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== undefined && value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== undefined && value !== null && value !== false)
+      node.setAttribute(name, value === true ? "" : value);
   }
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
@@ -33,8 +34,16 @@ const fixed = (x, digits = 2) => minus((Math.abs(x) < 0.5 * 10 ** -digits ? 0 : 
 const subscript = (n) => [...String(n)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
 
 const CIVIDIS = [
-  [0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115],
-  [138, 134, 120], [165, 156, 116], [195, 179, 105], [225, 204, 85], [254, 232, 56],
+  [0, 34, 78],
+  [18, 53, 112],
+  [59, 73, 108],
+  [87, 93, 109],
+  [112, 113, 115],
+  [138, 134, 120],
+  [165, 156, 116],
+  [195, 179, 105],
+  [225, 204, 85],
+  [254, 232, 56],
 ];
 function cividis(share) {
   const place = clamp(share, 0, 1) * (CIVIDIS.length - 1);
@@ -102,7 +111,12 @@ function rove(event, index, count, move) {
 function view({ model, el, title, body, controls, traits, draw }) {
   const words = html("p", { class: "attn-words", "aria-live": "polite" });
   // JupyterLab's own shortcuts (arrows, letters) stay out of the widget.
-  const root = html("section", { class: "attn", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, ...body, words);
+  const root = html(
+    "section",
+    { class: "attn", "aria-label": title, "data-lm-suppress-shortcuts": "true" },
+    ...body,
+    words,
+  );
   const update = () => {
     controls.forEach((control) => control.refresh());
     const said = draw(root);

@@ -32,8 +32,13 @@ export function compute(state) {
   const scores = scoresOf(state, Math.log2(state.d_k), state.query, state.exponent);
   const weights = softmax(scores);
   return {
-    scores, weights, gradient: perKey(weights), norm: gradientNorm(weights), entropy: entropyShare(weights),
-    here: curve(state, state.exponent), paper: curve(state, 0.5),
+    scores,
+    weights,
+    gradient: perKey(weights),
+    norm: gradientNorm(weights),
+    entropy: entropyShare(weights),
+    here: curve(state, state.exponent),
+    paper: curve(state, 0.5),
   };
 }
 
@@ -43,15 +48,22 @@ const WIDE = 430;
 const LEFT = 44;
 const HIGH = 84;
 
-const scoreRange = (scores) => [2, 4, 8, 16, 32, 64, 128, 256].find((bound) => scores.every((s) => Math.abs(s) <= bound)) ?? 512;
+const scoreRange = (scores) =>
+  [2, 3, 5, 10, 20, 50, 100, 200].find((bound) => scores.every((s) => Math.abs(s) <= bound)) ?? 500;
 
 function chart({ title, note, low, high, ticks, marks }) {
   const node = picture(WIDE, HIGH + 24, title);
   const y = (value) => 18 + ((high - value) / (high - low)) * HIGH;
   const rules = ticks.flatMap(([value, words]) => [
     line(LEFT, y(value), WIDE, y(value), { class: value === 0 ? "axis" : "grid" }),
-    text(LEFT - 6, y(value) + 4, words, { class: "soft", "text-anchor": "end" })]);
-  node.append(text(LEFT, 10, title, { class: "title" }), text(WIDE, 10, note, { class: "soft", "text-anchor": "end" }), ...rules, ...marks(y));
+    text(LEFT - 6, y(value) + 4, words, { class: "soft", "text-anchor": "end" }),
+  ]);
+  node.append(
+    text(LEFT, 10, title, { class: "title" }),
+    text(WIDE, 10, note, { class: "soft", "text-anchor": "end" }),
+    ...rules,
+    ...marks(y),
+  );
   return node;
 }
 
@@ -61,7 +73,14 @@ function columns(values, kind, y) {
   return values.map((value, j) => {
     const middle = LEFT + (j + 0.5) * step;
     const top = Math.min(y(value), y(0));
-    return svg("rect", { x: middle - thick / 2, width: thick, y: top, height: Math.max(0.8, y(0) - top), class: kind, rx: 1.5 });
+    return svg("rect", {
+      x: middle - thick / 2,
+      width: thick,
+      y: top,
+      height: Math.max(0.8, y(0) - top),
+      class: kind,
+      rx: 1.5,
+    });
   });
 }
 
@@ -69,20 +88,37 @@ function scoreChart(scores, expected) {
   const bound = scoreRange(scores);
   const step = (WIDE - LEFT) / scores.length;
   return chart({
-    title: "scores", note: "band: −1 to 1", low: -bound, high: bound,
-    ticks: [[bound, `${bound}`], [0, "0"], [-bound, `−${bound}`]],
+    title: "scores",
+    note: "band: −1 to 1",
+    low: -bound,
+    high: bound,
+    ticks: [
+      [bound, `${bound}`],
+      [0, "0"],
+      [-bound, `−${bound}`],
+    ],
     marks: (y) => [
       svg("rect", { x: LEFT, width: WIDE - LEFT, y: y(1), height: y(-1) - y(1), class: "s-band" }),
       ...scores.flatMap((score, j) => {
         const x = LEFT + (j + 0.5) * step;
-        return [line(x, y(0), x, y(score), { class: "s-stem" }), svg("circle", { cx: x, cy: y(score), r: 4.2, class: "s-score" })];
-      })] });
+        return [
+          line(x, y(0), x, y(score), { class: "s-stem" }),
+          svg("circle", { cx: x, cy: y(score), r: 4.2, class: "s-score" }),
+        ];
+      }),
+    ],
+  });
 }
 
 function share(title, note, values, high, uniform, kind, ticks) {
   return chart({
-    title, note, low: 0, high, ticks,
-    marks: (y) => [...columns(values, kind, y), line(LEFT, y(uniform), WIDE, y(uniform), { class: "s-uniform" })] });
+    title,
+    note,
+    low: 0,
+    high,
+    ticks,
+    marks: (y) => [...columns(values, kind, y), line(LEFT, y(uniform), WIDE, y(uniform), { class: "s-uniform" })],
+  });
 }
 
 // ---- the curve over d_k
@@ -99,18 +135,30 @@ function curveChart(state, { here, paper }) {
   const node = picture(CW, CH + 38, `${title}, against d_k`);
   const ticks = [0, high / 4, high / 2, (3 * high) / 4, high].flatMap((value) => [
     line(CX, y(value), CW, y(value), { class: value ? "grid" : "axis" }),
-    text(CX - 5, y(value) + 4, value.toFixed(high === 1 ? 2 : 1).replace(/0$/, ""), { class: "soft", "text-anchor": "end" })]);
-  const names = [0, 3, 6, 9].map((power) => text(x(power), CH + 16, String(2 ** power), { class: "soft", "text-anchor": "middle" }));
+    text(CX - 5, y(value) + 4, value.toFixed(high === 1 ? 2 : 1).replace(/(\.\d)0$/, "$1"), {
+      class: "soft",
+      "text-anchor": "end",
+    }),
+  ]);
+  const names = [0, 3, 6, 9].map((power) =>
+    text(x(power), CH + 16, String(2 ** power), { class: "soft", "text-anchor": "middle" }),
+  );
   node.append(
-    text(0, 10, title, { class: "title" }), ...ticks, ...names,
+    text(0, 10, title, { class: "title" }),
+    ...ticks,
+    ...names,
     text((CX + CW) / 2, CH + 33, "d_k", { class: "soft", "text-anchor": "middle" }),
-    svg("path", { d: path(paper), class: "s-paper" }), svg("path", { d: path(here), class: "s-here" }),
-    line(x(at), CY, x(at), CH, { class: "s-at" }), svg("circle", { cx: x(at), cy: y(here[at]), r: 5.5, class: "s-now" }));
+    svg("path", { d: path(paper), class: "s-paper" }),
+    svg("path", { d: path(here), class: "s-here" }),
+    line(x(at), CY, x(at), CH, { class: "s-at" }),
+    svg("circle", { cx: x(at), cy: y(here[at]), r: 5.5, class: "s-now" }),
+  );
   if (Math.abs(state.exponent - 0.5) > 0.01) {
     const apart = y(here[9]) < y(paper[9]) ? [-8, 16] : [-8, 16].reverse();
     node.append(
       text(CW - 10, y(paper[9]) + apart[1], "a = ½", { class: "soft", "text-anchor": "end" }),
-      text(CW - 10, y(here[9]) + apart[0], `a = ${fixed(state.exponent)}`, { class: "title", "text-anchor": "end" }));
+      text(CW - 10, y(here[9]) + apart[0], `a = ${fixed(state.exponent)}`, { class: "title", "text-anchor": "end" }),
+    );
   } else node.append(text(CW - 10, y(here[9]) - 10, "a = ½", { class: "title", "text-anchor": "end" }));
   return node;
 }
@@ -125,25 +173,67 @@ const spread = (values) => {
 function say(state, { scores, weights, norm, entropy }) {
   const top = weights.indexOf(Math.max(...weights));
   const expected = state.d_k ** (0.5 - state.exponent);
-  return `d_k = ${state.d_k}, scores divided by d_k^${fixed(state.exponent)}: they spread by ${fixed(spread(scores))} ` +
+  return (
+    `d_k = ${state.d_k}, scores divided by d_k^${fixed(state.exponent)}: they spread by ${fixed(spread(scores))} ` +
     `(expected ${fixed(expected)}). Key ${top + 1} takes ${fixed(weights[top])} of the attention; the entropy is ${fixed(entropy)} of the most possible; ` +
-    `the gradient’s size is ${norm < 0.005 ? norm.toExponential(0).replace("-", "−") : fixed(norm)}.`;
+    `the gradient’s size is ${norm < 0.005 ? norm.toExponential(0).replace("-", "−") : fixed(norm)}.`
+  );
 }
 
 function render({ model, el }) {
   const link = (trait) => ({ get: () => model.get(trait), set: (value) => commit(model, { [trait]: value }) });
   const width = slider({
-    label: "d_k", min: 0, max: 9, get: () => Math.log2(model.get("d_k")),
-    set: (power) => commit(model, { d_k: 2 ** power }), show: (power) => String(2 ** power) });
-  const exponent = slider({ label: "a, in scale = 1/d_k^a", min: 0, max: 1, step: 0.05, ...link("exponent"), show: (a) => fixed(a) });
+    label: "d_k",
+    min: 0,
+    max: 9,
+    get: () => Math.log2(model.get("d_k")),
+    set: (power) => commit(model, { d_k: 2 ** power }),
+    show: (power) => String(2 ** power),
+  });
+  const exponent = slider({
+    label: "scale 1/d_kᵃ, a",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    ...link("exponent"),
+    show: (a) => fixed(a),
+  });
   const keys = slider({ label: "keys", min: 2, max: 24, ...link("n_keys") });
-  const query = slider({ label: "random query", min: 0, max: 31, ...link("query"), show: (index) => `${index + 1} of 32` });
-  const measure = select({ label: "curve", options: [["gradient", "gradient"], ["entropy", "entropy"]], ...link("measure") });
-  const marks = [[0, "0", "no scale"], [0.5, "½", "the paper"], [1, "1", "too much"]].map(([a, sign, words]) => button({
-    label: `a = ${sign}, ${words}`, words: `${sign} ${words}`, press: () => commit(model, { exponent: a }),
-    pressed: () => Math.abs(model.get("exponent") - a) < 0.01 }));
+  const query = slider({
+    label: "random query",
+    min: 0,
+    max: 31,
+    ...link("query"),
+    show: (index) => `${index + 1} of 32`,
+  });
+  const measure = select({
+    label: "curve",
+    options: [
+      ["gradient", "gradient"],
+      ["entropy", "entropy"],
+    ],
+    ...link("measure"),
+  });
+  const marks = [
+    [0, "0", "no scale"],
+    [0.5, "½", "the paper"],
+    [1, "1", "too much"],
+  ].map(([a, sign, words]) =>
+    button({
+      label: `a = ${sign}, ${words}`,
+      words: `${sign} ${words}`,
+      press: () => commit(model, { exponent: a }),
+      pressed: () => Math.abs(model.get("exponent") - a) < 0.01,
+    }),
+  );
   exponent.node.append(html("div", { class: "s-marks" }, ...marks.map((mark) => mark.node)));
-  const bar = html("div", { class: "attn-controls s-controls" }, width.node, exponent.node, keys.node, query.node, measure.node);
+  const bar = html(
+    "div",
+    { class: "attn-controls s-controls" },
+    html("div", {}, width.node, query.node),
+    html("div", { class: "s-scale" }, exponent.node),
+    html("div", {}, keys.node, measure.node),
+  );
   const left = html("div", { class: "s-keys" });
   const right = html("div", { class: "s-curve" });
   const body = html("div", { class: "s-body" }, left, right);
@@ -155,13 +245,37 @@ function render({ model, el }) {
     const n = state.n_keys;
     left.replaceChildren(
       scoreChart(numbers.scores),
-      share("weights", `dashed: 1/${n} each`, numbers.weights, 1, 1 / n, "s-weight", [[1, "1"], [0.5, "0.5"], [0, "0"]]),
-      share("gradient: weight × (1 − weight)", "dashed: equal weights", numbers.gradient, 0.25, (1 / n) * (1 - 1 / n), "s-gradient", [[0.25, "¼"], [0, "0"]]));
+      share("weights", `dashed: 1/${n} each`, numbers.weights, 1, 1 / n, "s-weight", [
+        [1, "1"],
+        [0.5, "0.5"],
+        [0, "0"],
+      ]),
+      share(
+        "gradient: weight × (1 − weight)",
+        "dashed: if equal",
+        numbers.gradient,
+        0.25,
+        (1 / n) * (1 - 1 / n),
+        "s-gradient",
+        [
+          [0.25, "¼"],
+          [0, "0"],
+        ],
+      ),
+    );
     right.replaceChildren(curveChart(state, numbers));
     for (const name of ["scores", "weights", "gradient"]) root.dataset[name] = JSON.stringify(numbers[name]);
     return say(state, numbers);
   };
-  return view({ model, el, title: "Scaling", body: [bar, body], controls: [width, exponent, keys, query, measure, ...marks], traits, draw });
+  return view({
+    model,
+    el,
+    title: "Scaling",
+    body: [bar, body],
+    controls: [width, exponent, keys, query, measure, ...marks],
+    traits,
+    draw,
+  });
 }
 
 export default { render };

@@ -3,7 +3,7 @@
 import torch
 import traitlets
 
-from attn_course.show.widgets.base import Widget, module, rounded
+from attn_course.show.widgets.base import Widget, module, rounded, style
 
 WIDTHS = tuple(2**power for power in range(10))  # d_k: 1, 2, 4, … 512
 QUERIES, KEYS = 32, 24
@@ -34,6 +34,7 @@ class ScalingWidget(Widget):
     """
 
     _esm = module("scaling")
+    _css = style("scaling")
 
     d_k = traitlets.Int(64).tag(sync=True)
     exponent = traitlets.Float(0.5, min=0, max=1).tag(sync=True)

@@ -9,7 +9,7 @@ import traitlets
 
 from attn_course import attention
 from attn_course.attention import Visibility
-from attn_course.show.widgets.base import Widget, module
+from attn_course.show.widgets.base import Widget, module, style
 
 MOST = 24  # tokens
 
@@ -38,7 +38,8 @@ class VisibilityWidget(Widget):
     block                                      side of the blocks
     """
 
-    _esm = module("visibility")
+    _esm = module("visibility_rules", "visibility_pictures", "visibility")
+    _css = style("visibility")
 
     causal = traitlets.Bool(True).tag(sync=True)
     window = traitlets.Bool(False).tag(sync=True)

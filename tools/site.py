@@ -1,0 +1,94 @@
+"""Build the static site: `python -m tools.site [--notebooks folder] [--output folder]`.
+
+The notebooks are copied and run, so that the pages carry their widgets' state; the course's own files stay as they
+are. A notebook in which a cell raises stops the build. Nothing that the pages need lies outside the output folder.
+"""
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 300
+
+
+def build(notebooks: Path, output: Path, workers: int = 2) -> None:
+    """Run the notebooks' copies and write the pages to `output`. Raises SystemExit with one sentence on failure."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "source"
+        lay_out(notebooks, source)
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(run, sorted(source.glob("notebooks/*.ipynb"))))
+        # -E -a: nothing left from an earlier build. -W: a warning (a link to nowhere, say) is an error.
+        command = [sys.executable, "-m", "sphinx", "-q", "-E", "-a", "-W", "--keep-going", "-b", "html"]
+        done = subprocess.run([*command, str(source), str(output)], check=False)
+        if done.returncode:
+            raise SystemExit("Sphinx could not build the site without warnings; they stand above.")
+
+
+def lay_out(notebooks: Path, source: Path) -> None:
+    """What Sphinx reads, in one folder: its configuration, the lessons, and MathJax."""
+    ignore = shutil.ignore_patterns("_build", "__pycache__")
+    shutil.copytree(ROOT / "docs", source, ignore=ignore)
+    lessons = sorted(notebooks.glob("*.ipynb"))
+    if not lessons:
+        raise SystemExit(f"There are no notebooks in {notebooks}, so there is no site to build.")
+    (source / "notebooks").mkdir()
+    for lesson in lessons:
+        shutil.copy(lesson, source / "notebooks" / lesson.name)
+    exercises = notebooks.with_name("exercises")  # lessons link to them: the page offers them for download
+    if exercises.is_dir():
+        shutil.copytree(exercises, source / "exercises", ignore=ignore)
+    (source / "_static" / "mathjax").mkdir()
+    shutil.copy(mathjax(), source / "_static" / "mathjax" / "tex-svg.js")
+
+
+def mathjax() -> Path:
+    """MathJax 3 in one file, from the package that carries it: readers fetch nothing from elsewhere."""
+    carrier = importlib.util.find_spec("sphinx-mathjax-offline")
+    if carrier is None:
+        raise SystemExit("The site needs MathJax from a package: pip install 'attn-course[site]'.")
+    return Path(carrier.submodule_search_locations[0]) / "static" / "mathjax" / "tex-svg.js"
+
+
+def run(path: Path) -> None:
+    """Run one notebook in its place and keep the state of its widgets."""
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        own = {"IPYTHONDIR": f"{home}/ipython", "ATTN_COURSE_HOME": f"{home}/course", "OMP_NUM_THREADS": "1"}
+        client = NotebookClient(
+            notebook,
+            timeout=SECONDS,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
+            store_widget_state=True,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # errors, no advice
+        )
+        try:
+            client.execute(env=os.environ | own)
+        except CellExecutionError as error:
+            raise SystemExit(f"{path.name} raised {error.ename}: {error.evalue}. The site was not built.") from error
+    nbformat.write(notebook, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--notebooks", type=Path, default=ROOT / "notebooks", help="folder of lessons")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "_build" / "html", help="where the pages go")
+    arguments = parser.parse_args()
+    build(arguments.notebooks, arguments.output)
+    print(f"The site is in {arguments.output}; open index.html.")
+
+
+if __name__ == "__main__":
+    main()
