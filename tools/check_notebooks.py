@@ -24,6 +24,7 @@ def command(root: Path, files: list[Path], strict: bool, workers: int = 2) -> li
     return [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={root}"),
         *(f"--nbval{'' if strict else '-lax'}", "--nbval-current-env", "-p", "tools.nbval_as_jupyter"),
+        *("-p", "nbval.plugin", "-p", "xdist.plugin"),
         *(f"--nbval-cell-timeout={SECONDS}", "-n", str(workers), "--dist", "loadfile"),
         *map(str, files),
     ]
@@ -39,7 +40,9 @@ def run(root: Path, folders: tuple[str, ...], strict: bool) -> int:
     files = [path for group in found.values() for path in group]
     print(f"{'Strict' if strict else 'Lax'}: {len(files)} notebooks in {' and '.join(folders)}", flush=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        return subprocess.run(command(root, files, strict), cwd=ROOT, env=quiet_environment(home)).returncode
+        # Plugins that notebooks have no use for take seconds to load, in every worker.
+        env = quiet_environment(home) | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        return subprocess.run(command(root, files, strict), cwd=ROOT, env=env).returncode
 
 
 def main(arguments: list[str] | None = None) -> int:

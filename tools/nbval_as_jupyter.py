@@ -2,7 +2,7 @@
 
 
 def pytest_configure(config):
-    """Keep cells in the kernel's history, where IPython looks for the `;` that hides a result; nbval leaves them out."""
+    """Keep cells in the kernel's history, which nbval leaves empty: there IPython looks for the `;` that hides."""
     if not (config.getoption("nbval", False) or config.getoption("nbval_lax", False)):
         return
     from nbval.kernel import RunningKernel

@@ -19,8 +19,9 @@ def read(path: Path) -> NotebookNode:
     """The notebook at `path`; ValueError with a sentence if the file holds none."""
     try:
         return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (ValueError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} is not a notebook that can be read: {str(error).splitlines()[0]}") from error
+    except (ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError) as error:
+        why = (str(error).splitlines() or ["nothing is in it"])[0]
+        raise ValueError(f"{path} is not a notebook that can be read: {why}") from error
 
 
 def normalised(nb: NotebookNode, topic: str) -> NotebookNode:

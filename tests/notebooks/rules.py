@@ -20,7 +20,9 @@ UNSAID = (
     r"crucial(ly)?|powerful(ly)?|delv(e|es|ed|ing)|div(e|es|ed|ing)|simply|obviously"
     r"|it is important to note|in conclusion|as we can see"
 )
-EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u2712\u2714-\u2716\u2718-\u27bf\ufe0f]")  # ✓ and ✗ are allowed
+EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u2712\u2714-\u2716\u2718-\u27bf\u2b00-\u2bff\ufe0f]"
+)  # ✓ and ✗ are allowed
 NETWORK = (
     r"^\s*[%!]\s*(pip|conda|mamba)\b|\bpip install\b|^\s*!.*\b(wget|curl|git)\b|https?://|\burllib\b|\burlopen\b"
     r"|\brequests\b|\bhttpx\b|\bsocket\b|\btorch\.hub\b|\bhf_hub_download\b|\bsnapshot_download\b|\bload_dataset\b"
