@@ -27,6 +27,7 @@ html_theme_options = {
     "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
 }
 pygments_style = "default"
+pygments_dark_style = "github-dark"
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
@@ -47,8 +48,9 @@ def alt_texts(notebook: Path) -> dict[str, str]:
             if "image/png" not in data:
                 continue
             png = b64decode("".join(data["image/png"]))
-            alt = output["metadata"].get("image/png", {}).get("alt") or "".join(data.get("text/plain", ""))
-            found[hashlib.sha256(png).hexdigest() + ".png"] = alt
+            name = hashlib.sha256(png).hexdigest() + ".png"
+            alt = output["metadata"].get("image/png", {}).get("alt")
+            found[name] = alt or found.get(name) or "".join(data.get("text/plain", ""))
     return found
 
 

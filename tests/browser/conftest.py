@@ -1,29 +1,31 @@
 """A headless Chromium, and widgets mounted on a blank page with the site's own host: no kernel, no network."""
 
-import json
 import os
-from pathlib import Path
+import shutil
 
 import pytest
+from widget_pages import Mounted, watch
 
-ROOT = Path(__file__).parents[2]
-HOST = ROOT / "docs" / "_static" / "widgets.js"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
 def missing(what: str) -> None:
     """No tool, no test: a failure in CI, a visible skip elsewhere."""
-    sentence = f"{what} is missing: install Chromium, or say where it is with CHROMIUM=/path/to/chromium."
+    sentence = f"{what} is missing. Install it, or say where Chromium is with CHROMIUM=/path/to/chromium."
     (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
 
 
 @pytest.fixture(scope="session")
 def browser():
-    if not Path(CHROMIUM).exists():
-        missing(f"A browser at {CHROMIUM}")
-    from playwright.sync_api import sync_playwright
+    if not CHROMIUM or not shutil.which(CHROMIUM):
+        missing(f"The browser {CHROMIUM}" if CHROMIUM else "A browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("Playwright (in attn-course[test])")
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -42,68 +44,6 @@ def page(browser):
     yield page
     context.close()
     assert not wrong, wrong
-
-
-def watch(page, local=("blob:", "data:", "about:")) -> list[str]:
-    """Errors of the page and requests that leave it, collected as they happen."""
-    wrong = []
-    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda note: note.type == "error" and wrong.append(f"console: {note.text}"))
-    page.on("request", lambda request: request.url.startswith(local) or wrong.append(f"request: {request.url}"))
-    return wrong
-
-
-def document(*widgets, style: str = "") -> str:
-    """A page with these widgets' state and views, as a notebook's page carries them."""
-    state = {widget.model_id: {"state": plain(widget)} for widget in widgets}
-    views = "".join(
-        script("view", {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}) for widget in widgets
-    )
-    head = f"<meta charset=utf-8><style>body {{ margin: 12px }} {style}</style>"
-    return f"<!doctype html><html lang=en><head>{head}</head><body>{script('state', {'state': state})}{views}"
-
-
-def script(kind: str, content: dict) -> str:
-    body = json.dumps(content).replace("</", "<\\/")
-    return f'<script type="application/vnd.jupyter.widget-{kind}+json">{body}</script>'
-
-
-def plain(widget) -> dict:
-    """The widget's state as the kernel sends it, without what belongs to the layout."""
-    return {name: value for name, value in widget.get_state().items() if name not in ("layout", "tabbable", "tooltip")}
-
-
-class Mounted:
-    """One widget on a page: its traits, what it computed, its controls."""
-
-    def __init__(self, page, widget):
-        self.page, self.id = page, widget.model_id
-        page.set_content(document(widget))
-        page.evaluate(HOST.read_text(encoding="utf-8"))
-        self.root = page.locator(".attn")
-        self.root.wait_for()
-
-    def set(self, **traits) -> None:
-        """As when Python sets a trait."""
-        change = "([id, traits]) => { for (const t in traits) course.models[id].set(t, traits[t]) }"
-        self.page.evaluate(change, [self.id, traits])
-
-    def get(self, trait: str):
-        return self.page.evaluate("([id, t]) => course.models[id].get(t)", [self.id, trait])
-
-    def shown(self, name: str):
-        """A computed number or list that the picture was drawn from."""
-        return json.loads(self.root.get_attribute(f"data-{name}"))
-
-    def words(self) -> str:
-        return self.root.locator("[aria-live]").inner_text()
-
-    def control(self, label: str):
-        return self.root.get_by_label(label, exact=True)
-
-    def press(self, label: str, key: str) -> None:
-        self.control(label).focus()
-        self.page.keyboard.press(key)
 
 
 @pytest.fixture

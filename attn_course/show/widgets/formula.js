@@ -19,7 +19,9 @@ export function compute(state) {
     const scores = k.map((key) => dot(q[state.token], key) * scale);
     return { scores, weights: rows[state.token], rows };
   }
-  const { q: query, k: keys, v: values } = state;
+  const query = state.q;
+  const count = Math.min(state.k.length, state.v.length); // Python may have set one before the other
+  const [keys, values] = [state.k.slice(0, count), state.v.slice(0, count)];
   const scores = keys.map((key) => dot(query, key) / Math.SQRT2);
   const weights = softmax(scores);
   const output = [0, 1].map((c) =>
@@ -28,7 +30,7 @@ export function compute(state) {
       values.map((value) => value[c]),
     ),
   );
-  return { scores, weights, output };
+  return { scores, weights, output, query, keys, values };
 }
 
 // ---- both

@@ -76,9 +76,9 @@ function planeView(model) {
   const node = html(
     "div",
     { class: "f-plane" },
-    html("div", { class: "f-asking" }, html("h4", {}, "query and keys"), asking),
+    html("div", { class: "f-asking" }, html("div", { class: "attn-title" }, "query and keys"), asking),
     html("div", { class: "f-table" }, table),
-    html("div", { class: "f-giving" }, html("h4", {}, "values and output"), giving),
+    html("div", { class: "f-giving" }, html("div", { class: "attn-title" }, "values and output"), giving),
   );
 
   const one = (trait, index) => ({
@@ -107,8 +107,7 @@ function planeView(model) {
     givingHandles.replaceChildren(...values.map((value) => value.node));
   };
 
-  const draw = ({ scores, weights, output }) => {
-    const [query, keys, values] = ["q", "k", "v"].map((trait) => model.get(trait));
+  const draw = ({ scores, weights, output, query, keys, values }) => {
     if (handles.length !== 1 + 2 * keys.length) rebuild(keys.length);
     handles.forEach((each) => each.refresh());
     const far = Math.hypot(...query);

@@ -1,6 +1,5 @@
 // ---- the sentence
 
-
 function sentenceView(model) {
   const words = html("div", {
     class: "f-tokens",
@@ -99,7 +98,7 @@ function sentenceView(model) {
     marker.setAttribute("y", token * cell - 2);
     const steps = Array.from({ length: 11 }, (_, i) => `${rgb(cividis(i / 10))} ${i * 10}%`).join(",");
     scale.replaceChildren(
-      html("h4", {}, "weight"),
+      html("div", { class: "attn-title" }, "weight"),
       html("i", { style: `background:linear-gradient(90deg,${steps})` }),
       html("span", {}, "0"),
       html("span", {}, "1"),

@@ -71,6 +71,7 @@ function slider({ label, min, max, step = 1, get, set, show = String }) {
     input.min = limit(min);
     input.max = limit(max);
     input.value = get();
+    input.style.setProperty("--share", `${(100 * (get() - input.min)) / (input.max - input.min || 1)}%`);
     value.textContent = show(get());
     input.setAttribute("aria-label", label);
     input.setAttribute("aria-valuetext", show(get()));
@@ -117,13 +118,20 @@ function view({ model, el, title, body, controls, traits, draw }) {
     ...body,
     words,
   );
+  let waiting = false;
   const update = () => {
+    waiting = false;
     controls.forEach((control) => control.refresh());
     const said = draw(root);
     if (words.textContent !== said) words.textContent = said;
   };
   el.append(root);
-  traits.forEach((trait) => model.on(`change:${trait}`, update));
+  // Several traits may change at once: one drawing for all, before the next frame.
+  const changed = () => {
+    if (!waiting) queueMicrotask(update);
+    waiting = true;
+  };
+  traits.forEach((trait) => model.on(`change:${trait}`, changed));
   update();
-  return () => traits.forEach((trait) => model.off(`change:${trait}`, update));
+  return () => traits.forEach((trait) => model.off(`change:${trait}`, changed));
 }

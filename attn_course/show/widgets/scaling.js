@@ -264,7 +264,8 @@ function render({ model, el }) {
       ),
     );
     right.replaceChildren(curveChart(state, numbers));
-    for (const name of ["scores", "weights", "gradient"]) root.dataset[name] = JSON.stringify(numbers[name]);
+    for (const name of ["scores", "weights", "gradient", "norm", "entropy", "here"])
+      root.dataset[name] = JSON.stringify(numbers[name]);
     return say(state, numbers);
   };
   return view({

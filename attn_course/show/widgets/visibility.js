@@ -152,8 +152,14 @@ function render({ model, el }) {
     html(
       "div",
       { class: "v-pictures" },
-      html("div", {}, html("h4", {}, "who may look at whom"), matrix),
-      html("div", {}, html("h4", { class: "v-heading" }, "blocks of a sparse kernel", part), layout, legend),
+      html("div", {}, html("div", { class: "attn-title" }, "who may look at whom"), matrix),
+      html(
+        "div",
+        {},
+        html("div", { class: "attn-title v-heading" }, "blocks of a sparse kernel", part),
+        layout,
+        legend,
+      ),
     ),
     source,
   ];
@@ -187,7 +193,7 @@ function render({ model, el }) {
     if (String(wanted) !== listed) {
       const texts = model.get("sources");
       source.replaceChildren(
-        html("h4", {}, "the same, from attn_course/attention/visibility.py"),
+        html("div", { class: "attn-title" }, "the same, from attn_course/attention/visibility.py"),
         html(
           "pre",
           { tabindex: 0, "aria-label": "Source of the predicates in use" },
