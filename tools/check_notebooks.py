@@ -1,4 +1,4 @@
-"""Run every notebook and compare: `python -m tools.check_notebooks`.
+"""Run every notebook and compare: `python tools/check_notebooks.py`.
 
 Lessons and solutions must give the outputs that they are stored with (`pytest --nbval`); exercises, which hold no
 outputs, must run from their first cell to their last (`pytest --nbval-lax`). One thread a notebook, two at a time.
@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a file, too
 
 from tools.notebooks import ROOT, SECONDS, quiet_environment
 
@@ -46,7 +48,7 @@ def run(root: Path, folders: tuple[str, ...], strict: bool) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.check_notebooks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python tools/check_notebooks.py", description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT, help="the course's folder (default: this one)")
     root = parser.parse_args(arguments).root.resolve()
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Write docs/claims.md, the ledger of what the source articles say and what the lessons show: `python -m tools.claims`.
+"""Write docs/claims.md, the ledger of what the source articles say and what the lessons show: `python tools/claims.py`.
 
 Rows come from docs/claims.toml, the sentences from the lines `✓ id  sentence` in the outputs of executed lessons. A row
 whose claims were not all printed is open, whatever the file says. --check fails if docs/claims.md is out of date.
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a file, too
 
 from tools.normalise import read, write_if_changed
 
@@ -123,7 +125,7 @@ def current(root: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.claims", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python tools/claims.py", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if docs/claims.md is out of date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the course's folder (default: this one)")
     options = parser.parse_args(arguments)

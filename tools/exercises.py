@@ -1,4 +1,4 @@
-"""Make exercises/ from solutions/: `python -m tools.exercises`. Nothing in exercises/ is edited by hand.
+"""Make exercises/ from solutions/: `python tools/exercises.py`. Nothing in exercises/ is edited by hand.
 
 The steps are nbgrader's own, in the order of `nbgrader generate_assignment`, so that a teacher's release is the same.
 With --check nothing is written: it fails if exercises/ is not what solutions/ would give.
@@ -20,6 +20,8 @@ from nbgrader.preprocessors import (
     ComputeChecksums,
     LockCells,
 )
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a file, too
 
 from tools.normalise import read, stored_text, write_if_changed
 
@@ -59,7 +61,7 @@ def exercise_text(solution: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.exercises", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python tools/exercises.py", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if exercises/ is out of date")
     parser.add_argument("--root", type=Path, default=ROOT, help="the course's folder (default: this one)")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""Run lessons and solutions from a fresh kernel and store them normalised: `python -m tools.notebooks [file …]`.
+"""Run lessons and solutions from a fresh kernel and store them normalised: `python tools/notebooks.py [file …]`.
 
 With --check nothing is run: it says which stored files normalising would change. Running twice changes no byte.
 A notebook in which a cell raises is left as it was.
@@ -16,6 +16,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a file, too
 
 from tools.normalise import read, stored_text, write_if_changed
 
@@ -80,7 +82,7 @@ def execute(path: Path, seconds: float = SECONDS) -> NotebookNode:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python tools/notebooks.py", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", type=Path, help="notebooks to run (default: all lessons and solutions)")
     parser.add_argument("--check", action="store_true", help="run nothing; fail if a stored file is not normalised")
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"limit for one notebook (default {SECONDS})")

@@ -26,10 +26,13 @@ def noisy():
             new_output("execute_result", data=slider, execution_count=57),
             new_output("display_data", data={WIDGET_VIEW: {"model_id": "5e20"}}),
         ]),
-        new_code_cell("never_run()", id=""),
+        new_code_cell("never_run()", id="Ab_9"),
     ]  # fmt: skip
     kernel = {"name": "my-env", "display_name": "Mine", "language": "python"}
-    return new_notebook(cells=cells, metadata={"widgets": {"x": {}}, "kernelspec": kernel, "language_info": {"v": 3}})
+    return new_notebook(
+        cells=cells,
+        metadata={"widgets": {"x": {}}, "kernelspec": kernel, "language_info": {"name": "python", "version": "3.12.1"}},
+    )
 
 
 def test_noise_goes_and_content_stays():
