@@ -42,5 +42,5 @@ bench: ## measure start-up and widgets
 	$(PY) tools/bench.py
 	$(PY) tools/bench_widgets.py
 
-constraints: ## pin the newest versions that fit pyproject.toml, in constraints.txt (with Python 3.11); then make test
+constraints: ## pin the newest versions that fit pyproject.toml, in constraints.txt (PYTHON=python3.11, the oldest there is)
 	@sh tools/constraints.sh "$(PYTHON)"

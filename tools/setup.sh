@@ -65,6 +65,7 @@ python=$(find_python)
 fits "$venv/bin/python" || "$python" -m venv --clear "$venv"
 rm -f "$venv"/.installed-for-*
 say "Installing into $venv (once, some minutes): torch first,"
+pip --quiet -c constraints.txt --upgrade pip
 install_torch
 say "then the rest."
 pip --quiet -c constraints.txt -e "$package"
