@@ -22,7 +22,7 @@ def noisy():
             metadata={"execution": {"shell.execute_reply": "2026"}, "tags": ["a"], "collapsed": False},
             outputs=[new_output("stream", name="stdout", text=text) for text in ("1\n", "2\n")],
         ),
-        new_code_cell("slider", id="keys-intro", execution_count=57, outputs=[
+        new_code_cell("slider", execution_count=57, outputs=[
             new_output("execute_result", data=slider, execution_count=57),
             new_output("display_data", data={WIDGET_VIEW: {"model_id": "5e20"}}),
         ]),
