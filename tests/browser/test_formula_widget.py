@@ -8,7 +8,7 @@ from attn_course.show.widgets import FormulaWidget, Head
 
 pytestmark = pytest.mark.browser
 
-TOKENS = "[CLS] the cat sat because it was tired [SEP]".split()
+TOKENS = ["[CLS]", "the", "cat", "sat", "because", "it", "was", "tired", "[SEP]"]
 
 
 def heads(seed: int = 0) -> list[Head]:
