@@ -36,10 +36,9 @@ def figure(width: float = 7.5, height: float = 3.2, columns: int = 1, **kwargs):
     """A figure in the course's look, and its axes: one, or an array of `columns`. `kwargs` go to `subplots`."""
     if width > 8:
         raise ValueError(f"A figure is at most 8 inches wide so that it fits the page; got {width}.")
-    with matplotlib.rc_context(LOOK):
-        fig = Figure(figsize=(width, height), layout="constrained")
-        axes = fig.subplots(1, columns, **kwargs)
-    return fig, axes
+    matplotlib.rcParams.update(LOOK)  # for good: titles and labels that a lesson adds later should look the same
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(1, columns, **kwargs)
 
 
 def show(fig: Figure, alt: str) -> None:
@@ -49,9 +48,8 @@ def show(fig: Figure, alt: str) -> None:
             "alt should say what the figure shows, in a sentence that would do for someone who cannot see it."
         )
     png = io.BytesIO()
-    with matplotlib.rc_context(LOOK):
-        # No date and no version in the file: the same figure gives the same bytes.
-        fig.savefig(png, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    # No version in the file: the same figure gives the same bytes.
+    fig.savefig(png, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     display(
         {"image/png": png.getvalue(), "text/plain": alt},
         metadata={"image/png": {"alt": alt}},

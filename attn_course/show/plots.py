@@ -26,7 +26,8 @@ def visibility(v: Visibility, n_query: int, n_key: int | None = None, block: int
     n_key = n_query if n_key is None else n_key
     own: Figure | None = None
     if ax is None:
-        own, ax = figure(3.4, 3.4 * n_query / n_key + 0.5)
+        width = min(8, max(3.4, 0.7 + 0.08 * len(str(v))))  # the title has to fit
+        own, ax = figure(width, 3.4 * n_query / n_key + 0.5)
     seen = v.dense(n_query, n_key)
     while seen.dim() > 2:
         seen = seen[0]
@@ -47,11 +48,12 @@ def visibility(v: Visibility, n_query: int, n_key: int | None = None, block: int
     return own
 
 
-def reference(ax: Axes, y: float, text: str, x: float = 0.99) -> None:
-    """A quiet horizontal line with its name on it: what is healthy, uniform, or known."""
+def reference(ax: Axes, y: float, text: str, x: float = 0.99, below: bool = False) -> None:
+    """A quiet horizontal line with its name on it (or under it): what is healthy, uniform, or known."""
     ax.axhline(y, color=QUIET, linestyle="--", linewidth=1.2, zorder=0)
-    ax.annotate(text, (x, y), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                ha="right" if x > 0.5 else "left", va="bottom", fontsize=9, color="#5A5A5A")  # fmt: skip
+    side = {"xytext": (0, -4), "va": "top"} if below else {"xytext": (0, 3), "va": "bottom"}
+    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right" if x > 0.5 else "left"}
+    ax.annotate(text, (x, y), fontsize=9, color="#5A5A5A", **side, **place)
 
 
 def label(ax: Axes, x: float, y: float, text: str, color: str, **kwargs) -> None:
