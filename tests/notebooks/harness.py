@@ -50,6 +50,8 @@ def examine(lesson: Path, controls: Path) -> list[str]:
     stated = [id for cell in cells for id in claims_printed(cell)]
     wrong = [f"The claim {id} has no control in {controls.name}." for id in stated if id not in broken_by]
     wrong += [f"The control {id} in {controls.name} belongs to no claim." for id in broken_by if id not in stated]
+    if wrong:
+        return wrong
     namespace = {"__name__": "__main__", "display": lambda *objects, **options: None}
     os.chdir(lesson.parent)
     for cell in cells:
