@@ -4,12 +4,8 @@ import os
 import shutil
 
 import pytest
+from chromium import CHROMIUM, FLAGS
 from widget_pages import Mounted, watch
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
 def missing(what: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -65,6 +66,15 @@ def run_all(page, address: str, seconds: float = 120) -> None:
     page.goto(address)
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=seconds * 1000)
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(timeout=seconds * 1000)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".jp-OutputArea .attn").first.wait_for(timeout=seconds * 1000)
+    begun = page.locator(".jp-InputPrompt").filter(has_text=re.compile(r"\[(\*|\d+)\]"))
+    for _ in range(3):  # a kernel that is still connecting drops the first order without a word
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with contextlib.suppress(Exception):
+            begun.first.wait_for(timeout=15_000)
+            break
+    try:
+        page.locator(".jp-OutputArea .attn").first.wait_for(timeout=seconds * 1000)
+    except Exception as error:
+        shown = page.locator(".jp-Notebook").inner_text()
+        raise AssertionError(f"No widget after {seconds:g} s. The notebook shows:\n{shown[-3000:]}") from error

@@ -72,5 +72,10 @@ def test_without_a_theme_the_readers_preference_decides(mount, page, make):
 
 
 @every_widget
-def test_jupyterlabs_shortcuts_stay_out(mount, make):
-    assert mount(make()).root.get_attribute("data-lm-suppress-shortcuts") == "true"
+def test_what_has_the_focus_keeps_jupyterlabs_shortcuts_out(mount, make):
+    shown = mount(make())
+    for _ in range(8):
+        shown.page.keyboard.press("Tab")
+        inside = "document.activeElement.closest('.attn') && document.activeElement"
+        assert shown.page.evaluate(f"({inside})?.dataset.lmSuppressShortcuts ?? 'outside'") in ("true", "outside")
+    assert shown.root.locator("[data-lm-suppress-shortcuts=true]").count() >= 4

@@ -48,18 +48,21 @@ def test_a_lesson_answers_the_keyboard(lab, lesson):
     tab = root.get_by_role("button", name="In the plane")
     if tab.count():
         tab.click()
+    page.locator(".jp-Notebook .jp-Cell").nth(1).click(position={"x": 5, "y": 5})  # command mode: Lab's keys are live
     selected = page.locator(".jp-Notebook .jp-Cell.jp-mod-selected")
-    point, picture = root.get_by_label("query at"), root.locator("svg").first
-    point.focus()
-    cell = selected.get_attribute("data-windowed-list-index")
-    for key in ("ArrowUp", "ArrowDown", "ArrowDown", "ArrowRight"):  # over a plain output, Lab would change cells
-        before, said = picture.inner_html(), root.locator("[aria-live]").inner_text()
+    presses = [("query at", "ArrowUp"), ("query at", "ArrowDown"), ("query at", "ArrowRight")]
+    presses += [("keys", "ArrowRight"), ("keys", "ArrowDown"), ("keys", "Home"), ("keys", "End")]
+    for label, key in presses:
+        control = root.get_by_label(label, exact=label == "keys")
+        control.focus()
+        cell = selected.get_attribute("data-windowed-list-index")
+        before, said = root.locator("svg").first.inner_html(), root.locator("[aria-live]").inner_text()
         page.keyboard.press(key)
         changed = "([node, before]) => node.innerHTML !== before"
-        page.wait_for_function(changed, arg=[picture.element_handle(), before])
-        assert root.locator("[aria-live]").inner_text() != said
-    assert point.evaluate("node => node === document.activeElement")
-    assert selected.get_attribute("data-windowed-list-index") == cell
+        page.wait_for_function(changed, arg=[root.locator("svg").first.element_handle(), before])
+        assert root.locator("[aria-live]").inner_text() != said or label == "keys"
+        assert control.evaluate("node => node === document.activeElement"), (label, key)
+        assert selected.get_attribute("data-windowed-list-index") == cell, (label, key)
 
 
 def test_traits_travel_to_python_and_back(lab, tmp_path):

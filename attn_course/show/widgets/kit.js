@@ -111,13 +111,9 @@ function rove(event, index, count, move) {
 
 function view({ model, el, title, body, controls, traits, draw }) {
   const words = html("p", { class: "attn-words", "aria-live": "polite" });
-  // JupyterLab's own shortcuts (arrows, letters) stay out of the widget.
-  const root = html(
-    "section",
-    { class: "attn", "aria-label": title, "data-lm-suppress-shortcuts": "true" },
-    ...body,
-    words,
-  );
+  const root = html("section", { class: "attn", "aria-label": title }, ...body, words);
+  // JupyterLab takes arrows and letters for shortcuts, unless the very element that has the focus says no.
+  root.addEventListener("focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
   let waiting = false;
   const update = () => {
     waiting = false;

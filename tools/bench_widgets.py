@@ -1,0 +1,103 @@
+"""From key to picture: how long a widget takes, in a real JupyterLab and on the static page.
+
+Measured in the browser, from the key event's own time stamp to the first animation frame after the picture changed.
+"""
+
+import argparse
+import contextlib
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
+
+from chromium import CHROMIUM, FLAGS  # noqa: E402
+from jupyter_lab import jupyter_lab, run_all  # noqa: E402
+from tiny_lessons import WIDGETS  # noqa: E402
+
+from tools.site import build  # noqa: E402
+
+# widget: (its title, the control that has the focus, the two keys that are pressed in turn)
+PRESSED = {
+    "formula": ("Attention by hand", "query at", ("ArrowUp", "ArrowDown")),
+    "scaling": ("Scaling", "d_k", ("ArrowRight", "ArrowLeft")),
+    "visibility": ("Who may look at whom", "tokens (keys)", ("ArrowRight", "ArrowLeft")),
+}
+WATCH = """root => {
+  window.latencies = [];
+  let pressed = null;
+  root.addEventListener("keydown", (event) => (pressed = event.timeStamp), true);
+  new MutationObserver(() => {
+    if (pressed === null) return;
+    const since = pressed;
+    pressed = null;
+    requestAnimationFrame(() => window.latencies.push(performance.now() - since));
+  }).observe(root.querySelector("svg").parentNode, { subtree: true, childList: true, attributes: true });
+}"""
+
+
+def measure(page, name: str, presses: int) -> list[float]:
+    """Milliseconds from key to picture, one for each press."""
+    title, label, keys = PRESSED[name]
+    root = page.locator(f".attn[aria-label='{title}']").first
+    root.wait_for()
+    control = root.get_by_label(label).first
+    control.scroll_into_view_if_needed()
+    control.focus()
+    root.evaluate(WATCH)
+    for press in range(presses):
+        page.keyboard.press(keys[press % 2])
+        page.wait_for_function("count => window.latencies.length > count", arg=press)
+        page.wait_for_timeout(60)
+    return page.evaluate("window.latencies")
+
+
+def report(where: str, page, presses: int) -> None:
+    for name in PRESSED:
+        times = measure(page, name, presses)
+        low, middle, high = min(times), statistics.median(times), max(times)
+        print(f"{where:12} {name:12} {low:5.1f} {middle:7.1f} {high:5.1f}   ({len(times)} presses)", flush=True)
+
+
+def write(folder: Path) -> Path:
+    """One notebook with all the widgets."""
+    imports = "from attn_course.show.widgets import FormulaWidget, ScalingWidget, VisibilityWidget"
+    cells = [new_code_cell(imports), *(new_code_cell(call) for call in WIDGETS.values())]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    folder.mkdir()
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "widgets.ipynb")
+    return folder
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--presses", type=int, default=40, help="key presses for each widget")
+    presses = parser.parse_args().presses
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        stack.callback(browser.close)
+        notebooks = write(scratch / "notebooks")
+        (scratch / "home").mkdir()
+        print("key to picture, ms         min  median   max")
+        with jupyter_lab(notebooks, scratch / "home") as address:
+            page = browser.new_page(viewport={"width": 1280, "height": 2400})
+            run_all(page, address.format("widgets.ipynb"))
+            report("JupyterLab", page, presses)
+            page.close()
+        build(notebooks, scratch / "html")
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto((scratch / "html" / "notebooks" / "widgets.html").as_uri())
+        report("static page", page, presses)
+
+
+if __name__ == "__main__":
+    main()
