@@ -98,8 +98,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(path: Path, seconds: float) -> bool:
     start = time.monotonic()
+    before = path.read_bytes()
     try:
-        changed = write_if_changed(path, stored_text(execute(path, seconds), path))
+        text = stored_text(execute(path, seconds), path)
+        if path.read_bytes() != before:
+            raise Failed(f"{_short(path)} was edited while it ran; run it again.")
+        changed = write_if_changed(path, text)
     except (Failed, ValueError) as error:
         print(f"{error} The file was left as it was.", file=sys.stderr)
         return False

@@ -65,6 +65,13 @@ def test_a_notebook_that_fails_is_left_and_its_cell_named(tmp_path, capsys, sour
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
+def test_an_edit_made_while_a_notebook_runs_is_kept(tmp_path, capsys):
+    path = write(tmp_path / "01_made.ipynb", "from pathlib import Path\nPath('01_made.ipynb').write_text('my edit');")
+    assert notebooks.main([str(path)]) == 1
+    assert "01_made.ipynb was edited while it ran; run it again." in capsys.readouterr().err
+    assert path.read_text() == "my edit"
+
+
 def test_check_runs_nothing_and_names_what_is_not_normalised(tmp_path, capsys):
     path = write(tmp_path / "01_made.ipynb", "raise SystemExit")
     path.write_text(path.read_text().replace("python3", "my-env"))
