@@ -21,7 +21,9 @@ def main(words: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # an old Windows terminal has no ●; better a ? than a traceback
     asked = parser().parse_args(words)
     try:
-        return asked.run(asked)
+        code = asked.run(asked)
+        sys.stdout.flush()  # here, where a closed pipe is still ours to handle
+        return code
     except LabError as error:
         print(error)
         return 1

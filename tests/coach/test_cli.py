@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 from small_course import SCORES, SOFTMAX, STUB, exercise_cells, notebook, write_course
@@ -70,11 +69,13 @@ def test_it_answers_without_the_heavy_libraries(words):
 @pytest.mark.parametrize("word", ["list", "--help"])
 def test_it_answers_within_half_a_second(word):
     seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        before = os.times()
         subprocess.run([sys.executable, "-m", "attn_course", word], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.5  # the fastest: other work on the machine is not the command's fault
+        after = os.times()
+        used = (after.children_user - before.children_user) + (after.children_system - before.children_system)
+        seconds.append(used)
+    assert 0 < min(seconds) < 0.5  # of the processor: other work on the machine is not the command's fault
 
 
 def test_list_shows_every_lesson_and_exercise_with_its_state(capfd):
@@ -92,9 +93,12 @@ def test_list_shows_every_lesson_and_exercise_with_its_state(capfd):
 
 
 def test_a_closed_pipe_is_no_error():
-    words = f"{sys.executable} -m attn_course list | head -n 1"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {words}"], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stderr == "" and len(done.stdout.splitlines()) == 1
+    reader, writer = os.pipe()
+    os.close(reader)  # as `attn-course list | head` does once head has seen enough
+    words = [sys.executable, "-m", "attn_course", "list"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_next_names_the_first_unfinished_exercise(capfd):
