@@ -14,7 +14,7 @@ project = "attn_course"
 copyright = "the attn_course authors"
 author = "The attn_course authors"
 extensions = ["myst_nb", "sphinx.ext.mathjax"]
-exclude_patterns = ["_build", "exercises"]  # exercises are for download
+exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "Attention, and how it fails"
 html_static_path = ["_static"]
@@ -34,6 +34,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"  # they have been run already
 nb_ipywidgets_js = {}  # widgets.js instead of requirejs and ipywidgets from elsewhere
 nb_merge_streams = True
+suppress_warnings = ["toc.empty_glob"]  # a site of a few notebooks may have no exercises
 
 mathjax_path = "mathjax/tex-svg.js"  # put there by tools/site.py: one file, no fonts beside it
 mathjax3_config = {"options": {"enableMenu": False}}  # the menu would fetch more files

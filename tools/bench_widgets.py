@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
@@ -67,7 +67,11 @@ def report(where: str, page, presses: int) -> None:
 def write(folder: Path) -> Path:
     """One notebook with all the widgets."""
     imports = "from attn_course.show.widgets import FormulaWidget, ScalingWidget, VisibilityWidget"
-    cells = [new_code_cell(imports), *(new_code_cell(call) for call in WIDGETS.values())]
+    cells = [
+        new_markdown_cell("# Widgets"),
+        new_code_cell(imports),
+        *(new_code_cell(call) for call in WIDGETS.values()),
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     folder.mkdir()
     nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "widgets.ipynb")

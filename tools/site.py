@@ -37,18 +37,20 @@ def build(notebooks: Path, output: Path, workers: int = 2) -> None:
 
 
 def lay_out(notebooks: Path, source: Path) -> None:
-    """What Sphinx reads, in one folder: its configuration, the lessons, and MathJax."""
-    ignore = shutil.ignore_patterns("_build", "__pycache__")
-    shutil.copytree(ROOT / "docs", source, ignore=ignore)
+    """What Sphinx reads, in one folder, each file where the course has it, so that links between them hold."""
     lessons = sorted(notebooks.glob("*.ipynb"))
     if not lessons:
         raise SystemExit(f"There are no notebooks in {notebooks}, so there is no site to build.")
+    shutil.copytree(ROOT / "docs" / "_static", source / "_static")
+    for name in ("conf.py", "index.md"):
+        shutil.copy(ROOT / "docs" / name, source / name)
     (source / "notebooks").mkdir()
     for lesson in lessons:
         shutil.copy(lesson, source / "notebooks" / lesson.name)
-    exercises = notebooks.with_name("exercises")  # lessons link to them: the page offers them for download
-    if exercises.is_dir():
-        shutil.copytree(exercises, source / "exercises", ignore=ignore)
+    if notebooks.resolve() == ROOT / "notebooks":  # what speaks of the course's lessons comes with them
+        (source / "docs").mkdir()
+        shutil.copy(ROOT / "docs" / "claims.md", source / "docs" / "claims.md")
+        shutil.copytree(ROOT / "exercises", source / "exercises")  # as they are, not run
     (source / "_static" / "mathjax").mkdir()
     shutil.copy(mathjax(), source / "_static" / "mathjax" / "tex-svg.js")
 
