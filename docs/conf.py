@@ -34,7 +34,6 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"  # they have been run already
 nb_ipywidgets_js = {}  # widgets.js instead of requirejs and ipywidgets from elsewhere
 nb_merge_streams = True
-suppress_warnings = ["toc.empty_glob"]  # a site of a few notebooks may have no exercises
 
 mathjax_path = "mathjax/tex-svg.js"  # put there by tools/site.py: one file, no fonts beside it
 mathjax3_config = {"options": {"enableMenu": False}}  # the menu would fetch more files

@@ -29,11 +29,16 @@ def build(notebooks: Path, output: Path, workers: int = 2) -> None:
         lay_out(notebooks, source)
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(run, sorted(source.glob("notebooks/*.ipynb"))))
-        # -E -a: nothing left from an earlier build. -W: a warning (a link to nowhere, say) is an error.
-        command = [sys.executable, "-m", "sphinx", "-q", "-E", "-a", "-W", "--keep-going", "-b", "html"]
+        command = [sys.executable, "-m", "sphinx", "-q", "-E", "-a", "-b", "html"]  # nothing left from an earlier build
+        if the_courses_own(notebooks):
+            command += ["-W", "--keep-going"]  # a warning, of a link to nowhere, say, is an error
         done = subprocess.run([*command, str(source), str(output)], check=False)
         if done.returncode:
             raise SystemExit("Sphinx could not build the site without warnings; they stand above.")
+
+
+def the_courses_own(notebooks: Path) -> bool:
+    return notebooks.resolve() == ROOT / "notebooks"
 
 
 def lay_out(notebooks: Path, source: Path) -> None:
@@ -47,7 +52,7 @@ def lay_out(notebooks: Path, source: Path) -> None:
     (source / "notebooks").mkdir()
     for lesson in lessons:
         shutil.copy(lesson, source / "notebooks" / lesson.name)
-    if notebooks.resolve() == ROOT / "notebooks":  # what speaks of the course's lessons comes with them
+    if the_courses_own(notebooks):  # what speaks of the course's lessons comes with them
         (source / "docs").mkdir()
         shutil.copy(ROOT / "docs" / "claims.md", source / "docs" / "claims.md")
         shutil.copytree(ROOT / "exercises", source / "exercises")  # as they are, not run
