@@ -96,7 +96,8 @@ def test_a_closed_pipe_is_no_error():
     reader, writer = os.pipe()
     os.close(reader)  # as `attn-course list | head` does once head has seen enough
     words = [sys.executable, "-m", "attn_course", "list"]
-    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, env=buffered)
     os.close(writer)
     assert done.returncode == 0 and done.stderr == ""
 
