@@ -154,14 +154,19 @@ def _tile_sums(visible: Tensor, block: int) -> Tensor:
 
 
 def _grouped(name: str, sign: str = "~") -> str:
-    """Brackets around a compound name, unless it is joined by the same sign."""
-    compound = " & " in name or " | " in name
-    same = compound and sign != "~" and f" {sign} " in name and not ({" & ", " | "} - {f" {sign} "}) & _signs(name)
-    return f"({name})" if compound and not same else name
+    """Brackets around a name that is joined by any other sign than this one."""
+    others = {"&", "|"} - {sign}
+    return f"({name})" if others & _outer_signs(name) else name
 
 
-def _signs(name: str) -> set[str]:
-    return {sign for sign in (" & ", " | ") if sign in name}
+def _outer_signs(name: str) -> set[str]:
+    """The signs of a name that stand outside all brackets."""
+    depth, signs = 0, set()
+    for character in name:
+        depth += (character == "(") - (character == ")")
+        if depth == 0 and character in "&|":
+            signs.add(character)
+    return signs
 
 
 def _check_count(what: str, n: int, least: int) -> None:

@@ -35,7 +35,7 @@ def run(function: Callable, args: tuple, gradients: bool) -> Outcome:
         handed = tuple(arg.clone() if isinstance(arg, Tensor) else arg for arg in given)
         output = function(*handed)
         outcome = Outcome(output, changed=_changed(args, handed))
-        if gradients and outcome.is_tensor:
+        if gradients and outcome.is_tensor and outcome.changed is None:
             outcome.gradients = _gradients(output, given)
     except Exception as error:
         return Outcome(error=error)
@@ -75,7 +75,8 @@ def shortcuts(function: Callable, args: tuple, refused: tuple[str, ...]) -> str 
     own: list[str] = []
 
     def profile(frame, event, _):
-        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+        file = frame.f_code.co_filename
+        if event == "call" and file.startswith(OURS) and not file.endswith("shapes.py"):  # which only wraps
             own.append(frame.f_code.co_name)
 
     before = sys.getprofile()

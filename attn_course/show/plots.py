@@ -1,6 +1,7 @@
 """The few kinds of picture that lessons share."""
 
 import matplotlib
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -12,6 +13,7 @@ from attn_course.show.palette import AMOUNT, FAULT, INK, QUERY, QUIET
 
 def weights_map(ax: Axes, weights, queries=None, keys=None, title: str = "", most: float = 1.0, numbers: bool = False):
     """Weights as shades: one row a query, one column a key. `numbers` writes them into the cells."""
+    weights = torch.as_tensor(weights).detach().numpy()
     image = ax.imshow(weights, cmap=AMOUNT, vmin=0, vmax=most, aspect="auto")
     ax.set_title(title)
     _ticks(ax, queries, keys)
@@ -31,7 +33,7 @@ def visibility(v: Visibility, n_query: int, n_key: int | None = None, block: int
     seen = v.dense(n_query, n_key)
     while seen.dim() > 2:
         seen = seen[0]
-    ax.imshow(seen, cmap=matplotlib.colors.ListedColormap(["#E9E9E4", QUERY]), vmin=0, vmax=1, aspect="equal")
+    ax.imshow(seen.numpy(), cmap=matplotlib.colors.ListedColormap(["#E9E9E4", QUERY]), vmin=0, vmax=1, aspect="equal")
     ax.set_title(str(v), family="DejaVu Sans Mono", fontsize=9)
     ax.set_xlabel("key")
     ax.set_ylabel("query")

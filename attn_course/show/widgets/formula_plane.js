@@ -15,6 +15,18 @@ function arrow(from, to, kind, width = 2.5) {
   return svg("g", { class: kind }, line(x1, y1, bx, by, { "stroke-width": width }), svg("polygon", { points: head }));
 }
 
+// The corners of the smallest area that holds all points, in order: a weighted average cannot leave it.
+function hull(points) {
+  const sorted = points.toSorted((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const turns = ([ax, ay], [bx, by], [cx, cy]) => (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
+  const half = (side) =>
+    side.reduce((corners, point) => {
+      while (corners.length > 1 && turns(corners.at(-2), corners.at(-1), point) <= 0) corners.pop();
+      return [...corners, point];
+    }, []);
+  return [...half(sorted).slice(0, -1), ...half(sorted.toReversed()).slice(0, -1)];
+}
+
 function grid() {
   const lines = [];
   for (let at = -LIMIT; at <= LIMIT; at++) {
@@ -131,7 +143,9 @@ function planeView(model) {
       from = to;
       return link;
     });
+    const within = hull(values).map((corner) => `${across(corner)},${down(corner)}`);
     chain.replaceChildren(
+      svg("polygon", { points: within.join(" "), class: "hull" }),
       ...values.map((value) => line(across([0, 0]), down([0, 0]), across(value), down(value), { class: "reach" })),
       ...links,
       arrow([0, 0], output, "output", 4) ?? "",

@@ -82,7 +82,7 @@ TASK = Task(
             "all_axes_turned",
             "`.T` (or `.mT` of the wrong thing) turned more than the last two axes, which fails as soon as there are "
             "batches or heads. Use `k.transpose(-2, -1)`.",
-            lambda q, k, v: (q @ k.T / math.sqrt(q.shape[-1])).softmax(-1) @ v,
+            lambda q, k, v: (q @ k.permute(*reversed(range(k.dim()))) / math.sqrt(q.shape[-1])).softmax(-1) @ v,
         ),
     ),
 )

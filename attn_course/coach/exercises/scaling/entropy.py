@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from attn_course.coach.spec import FUSED, Case, Mistake, Task, random
+from attn_course.coach.spec import Case, Mistake, Task, random
 
 
 def slow_entropy(weights: Tensor) -> Tensor:
@@ -37,7 +37,6 @@ TASK = Task(
     ),
     axes=("query",),
     gradients=False,  # the derivative at p = 0 is infinite, for right answers too
-    refused=("entr", *FUSED),
     properties=(_between_zero_and_log_n,),
     mistakes=(
         Mistake(

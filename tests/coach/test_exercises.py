@@ -1,0 +1,191 @@
+"""Exercises are held to their promises: every listed mistake is named, and nothing else gets through."""
+
+import ast
+
+import nbformat
+import pytest
+import torch
+import torch.nn.functional as F
+
+from attn_course.attention import attention, attention_scores, attention_weights, masked_softmax
+from attn_course.coach import check
+from attn_course.coach.catalogue import exercises
+from attn_course.coach.exercises import task_for
+from attn_course.coach.running import run
+from tools.notebooks import course_notebooks
+
+IDS = list(exercises())
+MISTAKES = [(id, mistake) for id in IDS for mistake in task_for(id).mistakes]
+
+
+def cells(folder):
+    for path in course_notebooks((folder,)):
+        yield from nbformat.read(path, 4).cells
+
+
+def answers(folder):
+    """The learner's functions in a folder of notebooks, by exercise, run cell by cell as a learner would."""
+    found, namespace = {}, {}
+    for cell in cells(folder):
+        graded = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and (graded.get("solution") or "setup" in cell.metadata.get("tags", [])):
+            exec(cell.source, namespace)
+            if graded.get("solution"):
+                id = graded["grade_id"].replace("-", ".")
+                found[id] = namespace[id.split(".")[1]]
+    return found
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_the_reference_and_the_solution_pass(id):
+    assert check(id, task_for(id).reference).passed
+    result = check(id, answers("solutions")[id])
+    assert result.passed, result
+
+
+def test_the_unedited_stub_fails_with_a_sentence():
+    stubs = answers("exercises")
+    assert list(stubs) == IDS
+    for id, stub in stubs.items():
+        result = check(id, stub)
+        assert not result.passed and "still the empty stub" in result.message
+
+
+@pytest.mark.parametrize(("id", "mistake"), MISTAKES, ids=[f"{id}-{mistake.id}" for id, mistake in MISTAKES])
+def test_every_listed_mistake_fails_and_is_named(id, mistake):
+    result = check(id, mistake.answer)
+    assert (result.passed, result.mistake, result.message) == (False, mistake.id, mistake.sentence)
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_an_exercise_has_three_hints_each_saying_more_and_four_mistakes_or_more(id):
+    hints = exercises()[id].hints
+    assert len(hints) == 3 and len(set(hints)) == 3
+    assert len(task_for(id).mistakes) >= 4
+    assert len({mistake.sentence for mistake in task_for(id).mistakes}) == len(task_for(id).mistakes)
+
+
+def poor_answers(id):
+    """Answers that no exercise may accept: a constant, NaN, nothing, the right numbers in the wrong clothes."""
+    right = task_for(id).reference
+    sample = right(*task_for(id).cases[0].args)
+    yield "constant", lambda *args: sample
+    yield "nothing", lambda *args: None
+    yield "text", lambda *args: "0.5"
+    if isinstance(sample, torch.Tensor):
+        yield "nan", lambda *args: right(*args).double() * float("nan")
+        yield "zeros", lambda *args: torch.zeros_like(right(*args))
+        yield "numpy", lambda *args: right(*args).detach().numpy()
+        yield "one axis more", lambda *args: right(*args)[None]
+    if isinstance(sample, torch.Tensor) and task_for(id).accepts is None:
+        yield "noise", lambda *args: right(*args) + torch.randn(right(*args).shape, dtype=torch.float64)
+    if isinstance(sample, float):
+        yield "nan", lambda *args: float("nan")
+        yield "negative", lambda *args: -right(*args)
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_poor_answers_are_refused_with_one_sentence(id):
+    for name, answer in poor_answers(id):
+        result = check(id, answer)
+        assert not result.passed, name
+        assert result.message.strip() and len(result.message) < 600
+
+
+IN_PLACE = {
+    "formula.scores": lambda q, k: q.mul_(1 / q.shape[-1] ** 0.5) @ k.transpose(-2, -1),
+    "formula.softmax": lambda s: s.sub_(s.amax(-1, keepdim=True)).exp() / s.exp().sum(-1, keepdim=True),
+    "formula.attention": lambda q, k, v: (q.mul_(q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1) @ v,
+    "visibility.masked": lambda s, visible: task_for("visibility.masked").reference(
+        s.masked_fill_(~visible, 0), visible
+    ),
+}
+
+
+@pytest.mark.parametrize("id", IN_PLACE)
+def test_changing_the_inputs_in_place_is_said(id):
+    result = check(id, IN_PLACE[id])
+    assert not result.passed and "in place" in result.message
+
+
+READY_MADE = [
+    ("formula.scores", lambda q, k: attention_scores(q, k), "the course's own attention_scores"),
+    ("formula.softmax", lambda s: s.softmax(-1), "torch's softmax"),
+    ("formula.softmax", lambda s: torch.softmax(s, -1), "torch's softmax"),
+    ("formula.softmax", lambda s: F.log_softmax(s, -1).exp(), "torch's log_softmax"),
+    ("formula.softmax", torch.nn.Softmax(dim=-1), "torch's softmax"),
+    ("formula.softmax", lambda s: masked_softmax(s), "the course's own masked_softmax"),
+    ("formula.attention", attention, "the course's own attention"),
+    ("formula.attention", lambda q, k, v: attention_weights(q, k) @ v, "the course's own attention_weights"),
+    ("formula.attention", F.scaled_dot_product_attention, "torch's scaled_dot_product_attention"),
+    (
+        "formula.attention",
+        lambda q, k, v: torch.ops.aten.scaled_dot_product_attention(q, k, v),
+        "torch's scaled_dot_product_attention",
+    ),
+    ("scaling.half", lambda q, k: attention_scores(q, k), "the course's own attention_scores"),
+    (
+        "visibility.masked",
+        lambda s, visible: masked_softmax(s.masked_fill(~visible, -torch.inf)),
+        "the course's own masked_softmax",
+    ),
+]
+
+
+@pytest.mark.parametrize(("id", "answer", "named"), READY_MADE)
+def test_an_answer_that_calls_what_it_should_build_is_refused(id, answer, named):
+    result = check(id, answer)
+    assert not result.passed and f"Your answer calls {named}" in result.message
+
+
+def test_the_packages_own_visibility_is_refused_where_it_is_the_exercise():
+    from attn_course.attention import causal, document, window
+
+    tries = {
+        "visibility.causal": lambda n_query, n_key: causal.dense(n_query, n_key),
+        "visibility.window": lambda n, w: (causal & window(w)).dense(n),
+        "visibility.documents": lambda ids: (causal & document(ids)).dense(len(ids)),
+    }
+    for id, answer in tries.items():
+        assert "Your answer calls the course's own" in check(id, answer).message
+
+
+def test_right_answers_in_other_words_pass():
+    others = {
+        "formula.scores": lambda q, k: torch.einsum("...id,...jd->...ij", q, k) / q.size(-1) ** 0.5,
+        "formula.softmax": lambda s: (s - torch.logsumexp(s, -1, keepdim=True)).exp(),
+        "formula.query": lambda keys, wanted: (
+            1e6 * torch.linalg.lstsq(keys, torch.eye(len(keys), dtype=keys.dtype)[wanted]).solution
+        ),
+        "formula.received": lambda w: torch.einsum("...ij->...j", w) / w.shape[-2],
+        "scaling.entropy": lambda w: torch.special.entr(w).sum(-1),
+        "scaling.half": lambda q, k: (q.double() @ k.double().mT) * q.shape[-1] ** -0.5,
+        "visibility.causal": lambda a, b: torch.ones(a, b, dtype=torch.bool).tril(b - a),
+        "visibility.masked": lambda s, v: (
+            torch.where(v, (s - s.amax(-1, keepdim=True)).exp(), 0.0)
+            / torch.where(v, (s - s.amax(-1, keepdim=True)).exp(), 0.0).sum(-1, keepdim=True).clamp_min(1e-30)
+        ),
+    }
+    for id, answer in others.items():
+        result = check(id, answer)
+        assert result.passed, f"{id}: {result}"
+
+
+def test_references_are_slow_and_their_own():
+    """A reference that used the package's functions would test the package against itself."""
+    from pathlib import Path
+
+    import attn_course.coach.exercises as home
+
+    for path in Path(home.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not node.module.startswith("attn_course.attention"), path
+
+
+def test_references_are_deterministic():
+    for id in IDS:
+        task = task_for(id)
+        for case in task.cases:
+            a, b = (run(task.reference, case.args, task.gradients) for _ in range(2))
+            assert a.error is None and torch.equal(torch.as_tensor(a.output), torch.as_tensor(b.output))
