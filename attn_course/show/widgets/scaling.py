@@ -33,7 +33,7 @@ class ScalingWidget(Widget):
     seed      for the random queries and keys
     """
 
-    _esm = module("scaling")
+    _esm = module("scaling_charts", "scaling")
     _css = style("scaling")
 
     d_k = traitlets.Int(64).tag(sync=True)
