@@ -28,8 +28,9 @@ def visibility(v: Visibility, n_query: int, n_key: int | None = None, block: int
     n_key = n_query if n_key is None else n_key
     own: Figure | None = None
     if ax is None:
-        width = min(8, max(3.4, 0.7 + 0.08 * len(str(v))))  # the title has to fit
+        width = min(8, max(3.4, 0.7 + 0.083 * len(str(v))))  # the title has to fit
         own, ax = figure(width, 3.4 * n_query / n_key + 0.5)
+        ax.set_anchor("W")
     seen = v.dense(n_query, n_key)
     while seen.dim() > 2:
         seen = seen[0]
