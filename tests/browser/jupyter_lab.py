@@ -65,14 +65,10 @@ def run_all(page, address: str, seconds: float = 120) -> None:
     """Open a notebook, run all its cells from the menu, and wait until a widget stands in an output."""
     page.goto(address)
     page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=seconds * 1000)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(timeout=seconds * 1000)
-    begun = page.locator(".jp-InputPrompt").filter(has_text=re.compile(r"\[(\*|\d+)\]"))
-    for _ in range(3):  # a kernel that is still connecting drops the first order without a word
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        with contextlib.suppress(Exception):
-            begun.first.wait_for(timeout=15_000)
-            break
+    # The notebook's own indicator says "idle" before there is a kernel, and Lab would ask which one to start.
+    page.get_by_text(re.compile(r"\| Idle$")).first.wait_for(timeout=seconds * 1000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     try:
         page.locator(".jp-OutputArea .attn").first.wait_for(timeout=seconds * 1000)
     except Exception as error:
