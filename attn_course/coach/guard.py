@@ -2,16 +2,19 @@
 
 import ctypes
 import io
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import psutil
 
 TICK = 0.05  # seconds between two looks at the clock and the memory
+HERE = str(Path(__file__).parent)
 
 
 class Limit(BaseException):
@@ -59,25 +62,56 @@ def guarded(seconds: float = 10, megabytes: int = 2000, characters: int = 20_000
     on_main = threading.current_thread() is threading.main_thread()
     watch = _alarm(passed) if on_main and hasattr(signal, "setitimer") else _watcher(passed)
     with redirect_stdout(printed), redirect_stderr(printed), _address_space(megabytes), watch:
-        yield printed
+        try:
+            yield printed
+        finally:
+            if os.getpid() != process.pid:  # the block forked: there must not be two notebooks
+                os._exit(0)
 
 
 @contextmanager
 def _alarm(passed) -> Iterator[None]:
     """Look at the limits from a timer signal: it also ends `time.sleep` and waits for input."""
 
-    def look(*_):
-        limit = passed()
-        if limit is not None:
-            raise limit
+    outside, raised = set(_stack(sys._getframe())), 0
 
-    before = signal.signal(signal.SIGALRM, look)
+    def look(_, frame):
+        nonlocal raised
+        limit = passed()
+        if limit is None:
+            return
+        raised += 1
+        if raised > 1:  # a bare `except:` swallowed the first: let the handler's own line raise it again
+            _raise_on_next_line((f for f in _stack(frame) if f not in outside), limit)
+        raise limit
+
+    before, trace = signal.signal(signal.SIGALRM, look), sys.gettrace()
     timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, before)
+        if raised > 1:
+            sys.settrace(trace)
+
+
+def _stack(frame) -> Iterator:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _raise_on_next_line(frames: Iterator, limit: type[Limit]) -> None:
+    def again(_, event, __):
+        if event == "line":
+            raise limit
+        return again
+
+    for frame in frames:
+        if not frame.f_code.co_filename.startswith(HERE):  # our own `finally` must run to its end
+            frame.f_trace = again
+    sys.settrace(lambda *_: None)
 
 
 @contextmanager

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from attn_course.coach.guard import Limit
+from attn_course.coach.settings import put_back
+
+_allclose = torch.allclose  # as it was before any learner's code ran
+TORCH = str(Path(torch.__file__).parent)
 PACKAGE = Path(__file__).parents[1]
 # The rooms whose functions are what the exercises ask for; the coach itself may of course run.
 OURS = tuple(str(PACKAGE / room) for room in ("attention", "models"))
@@ -28,18 +34,39 @@ class Outcome:
 
 
 def run(function: Callable, args: tuple, gradients: bool) -> Outcome:
-    """Call `function` on copies of `args`. Exceptions are kept, limits (see `guard`) are let through."""
+    """Call `function` on copies of `args`. Exceptions are kept; limits (see `guard`) and interrupts go through."""
     given = tuple(_copy(arg, gradients) for arg in args)
     try:
         # Through a clone, so that writing into an argument is noticed below instead of stopped by autograd.
         handed = tuple(arg.clone() if isinstance(arg, Tensor) else arg for arg in given)
-        output = function(*handed)
+        with put_back():
+            output = function(*handed)
         outcome = Outcome(output, changed=_changed(args, handed))
-        if gradients and outcome.is_tensor and outcome.changed is None:
+        if gradients and is_plain(output) and outcome.changed is None:
             outcome.gradients = _gradients(output, given)
-    except Exception as error:
+    except (Limit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a learner's own exception need not be an Exception
         return Outcome(error=error)
     return outcome
+
+
+def is_plain(output: Any) -> bool:
+    """A tensor whose numbers can be compared one by one: dense, real, on the processor where the inputs are."""
+    return (
+        isinstance(output, Tensor)
+        and not output.is_nested
+        and output.layout == torch.strided
+        and output.device.type == "cpu"
+        and not output.is_complex()
+    )
+
+
+def as_number(output: Any) -> Any:
+    """A tensor without axes or a numpy number, where a Python number is asked for, is as good as one."""
+    if is_plain(output) and output.dim() == 0:
+        return output.item()
+    return output.item() if isinstance(output, numpy.generic) else output
 
 
 def same(a: Outcome, b: Outcome, tolerance: float) -> bool:
@@ -57,9 +84,11 @@ def same(a: Outcome, b: Outcome, tolerance: float) -> bool:
 def close(a: Any, b: Any, tolerance: float) -> bool:
     """Equal shapes and numbers within `tolerance` (relative to max(1, |b|)); NaN equals NaN."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if not (is_plain(a) and is_plain(b)):
+            return False
         if a.shape != b.shape or (a.dtype == torch.bool) != (b.dtype == torch.bool):
             return False
-        return torch.allclose(a.double(), b.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
+        return _allclose(a.double(), b.double(), rtol=tolerance, atol=tolerance, equal_nan=True)
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return False
     if isinstance(a, bool) or isinstance(b, bool):
@@ -78,13 +107,17 @@ def shortcuts(function: Callable, args: tuple, refused: tuple[str, ...]) -> str 
         file = frame.f_code.co_filename
         if event == "call" and file.startswith(OURS) and not file.endswith("shapes.py"):  # which only wraps
             own.append(frame.f_code.co_name)
+        elif event == "call" and frame.f_code.co_name in refused and file.startswith(TORCH):
+            seen.found = seen.found or frame.f_code.co_name  # torch.autograd's functions are no tensor operations
 
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
-        with seen:
+        with put_back(), seen:
             function(*(_copy(arg, False) for arg in args))
-    except Exception:  # it will be met again, and explained, when the case is run
+    except (Limit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # it will be met again, and explained, when the case is run
         pass
     finally:
         sys.setprofile(before)
@@ -117,9 +150,13 @@ def _copy(arg: Any, gradients: bool) -> Any:
 
 def _changed(args: tuple, handed: tuple) -> int | None:
     for number, (before, after) in enumerate(zip(args, handed, strict=True)):
-        if isinstance(before, Tensor) and not close(after.detach(), before, 0.0):
+        if isinstance(before, Tensor) and not _unchanged(after.detach(), before):
             return number
     return None
+
+
+def _unchanged(after: Tensor, before: Tensor) -> bool:
+    return is_plain(after) and after.dtype == before.dtype and close(after, before, 0.0)
 
 
 def _gradients(output: Tensor, given: tuple) -> tuple[Tensor | None, ...] | None:
