@@ -41,7 +41,6 @@ def attention(
     fit, for an empty sequence, and for NaN. Source: Vaswani et al. 2017, equation 1.
     """
     weights = attention_weights(q, k, visible, scale, score)  # (…, query, key)
-    _check_values(q, v)
     output = weights @ v.to(weights.dtype)  # (…, query, d_v)
     return output.to(q.dtype)
 
@@ -70,10 +69,9 @@ def attention_scores(
     score: ScoreChange | None = None,
 ) -> Float[Tensor, "*batch query key"]:
     """QKᵀ·scale, with −∞ wherever the query may not look. Arguments as in `attention`."""
-    _check_inputs(q, k)
     if scale is None:
         scale = 1 / math.sqrt(q.shape[-1])
-    wide = torch.promote_types(q.dtype, torch.float32)  # float16 overflows at 65504, before the scale can help
+    wide = torch.promote_types(q.dtype, torch.float32)  # float16 ends at 65504
     scores = q.to(wide) @ k.to(wide).transpose(-2, -1) * scale  # (…, query, key)
     if score is not None:
         scores = score(scores, *positions(q.shape[-2], k.shape[-2], q.device))
@@ -85,7 +83,7 @@ def attention_scores(
 def masked_softmax(scores: Scores) -> Scores:
     """Softmax over the keys, where −∞ means "may not look", and a row of nothing but −∞ gives zeros, not NaN."""
     sees_nothing = scores.isneginf().all(dim=-1, keepdim=True)  # (…, query, 1)
-    # Any finite number would do here: the row is thrown away below, but its NaN would survive in the gradient.
+    # Such a row is thrown away below; made finite first, or its NaN would live on in the gradient.
     weights = scores.masked_fill(sees_nothing, 0.0).softmax(dim=-1)
     return weights.masked_fill(sees_nothing, 0.0)
 
@@ -125,41 +123,3 @@ def _dense(visible: Visibility | Tensor, scores: Tensor) -> Tensor:
             stacklevel=4,
         )
     return visible
-
-
-def _check_inputs(q: Tensor, k: Tensor) -> None:
-    for name, tensor, what in (("q", q, "query"), ("k", k, "key")):
-        if tensor.shape[-2] == 0:
-            raise ValueError(
-                f"{name} has no tokens (shape {tuple(tensor.shape)}); attention needs at least one {what}. "
-                "An empty text or a slice that takes nothing is the usual reason."
-            )
-    if q.shape[-1] == 0:
-        raise ValueError(f"q has no features (shape {tuple(q.shape)}); a dot product needs at least one.")
-    _check_pair("q", q, "k", k)
-    _check_no_nan("q", q)
-    _check_no_nan("k", k)
-
-
-def _check_values(q: Tensor, v: Tensor) -> None:
-    _check_pair("q", q, "v", v)
-    _check_no_nan("v", v)
-
-
-def _check_pair(first: str, a: Tensor, second: str, b: Tensor) -> None:
-    if a.device != b.device:
-        raise ValueError(f"{first} is on {a.device}, {second} on {b.device}. Move one: {second}.to({first}.device).")
-    if a.dtype != b.dtype:
-        raise TypeError(
-            f"{first} is {a.dtype}, {second} is {b.dtype}. Give both one dtype: {second}.to({first}.dtype)."
-        )
-
-
-def _check_no_nan(name: str, tensor: Tensor) -> None:
-    bad = tensor.isnan()
-    if bad.any():
-        first = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(
-            f"{name} holds NaN at {int(bad.sum())} of {bad.numel()} places, the first at {first}. "
-            "It was there before attention began: look at what made it."
-        )

@@ -14,6 +14,8 @@ from beartype.door import is_bearable
 from jaxtyping import TypeCheckError, jaxtyped
 from torch import Tensor
 
+from attn_course.attention.contents import check_contents
+
 # Why two arguments have to agree on an axis: said when they do not.
 REASONS = {
     "d_k": "Scores are dot products, so both need the same d_k.",
@@ -23,17 +25,24 @@ REASONS = {
 
 
 def shaped(function):
-    """Check the declared tensor shapes of `function` at each call; raise ValueError or TypeError with one sentence."""
-    checked = jaxtyped(typechecker=beartype)(function)
+    """Check shapes, dtypes, devices and NaN at each call of `function`; ValueError or TypeError with one sentence."""
     signature = inspect.signature(function)
+    declared = {name for name, kind in function.__annotations__.items() if hasattr(kind, "dim_str")} - {"return"}
+
+    @functools.wraps(function)
+    def with_sound_contents(*args, **kwargs):
+        given = signature.bind(*args, **kwargs).arguments
+        check_contents({name: value for name, value in given.items() if name in declared})
+        return function(*args, **kwargs)
+
+    checked = jaxtyped(typechecker=beartype)(with_sound_contents)
 
     @functools.wraps(function)
     def call(*args, **kwargs):
         try:
             return checked(*args, **kwargs)
         except TypeCheckError:
-            given = signature.bind(*args, **kwargs).arguments
-            complaint = explain(given, function.__annotations__)
+            complaint = explain(signature.bind(*args, **kwargs).arguments, function.__annotations__)
             if complaint is None:  # not an argument's fault: let the full report through
                 raise
         # Outside the except block, so that the sentence is not followed by the report it replaces.

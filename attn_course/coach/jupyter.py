@@ -75,6 +75,9 @@ def command(folder: Path, notebook: str, port: int, browser: bool = True) -> lis
 def launch(words: list[str]) -> int:
     """Become JupyterLab. It returns only where a process cannot become another (Windows)."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # this environment's kernel, not one that an older install left behind
+    # Beside the learner's own settings, never over them: no question about news in front of the first lesson.
+    ours = str(Path(__file__).with_name("jupyter_config"))
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (ours, os.environ.get("JUPYTER_CONFIG_PATH"))))
     sys.stdout.flush()
     if os.name == "nt":
         return subprocess.call(words)

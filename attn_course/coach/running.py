@@ -18,6 +18,7 @@ _allclose = torch.allclose  # as it was before any learner's code ran
 TORCH = str(Path(torch.__file__).parent)
 PACKAGE = Path(__file__).parents[1]
 # The rooms whose functions are what the exercises ask for; the coach itself may of course run.
+WRAPPERS = ("shapes.py", "contents.py")  # they only check, and then call the function that has the name
 OURS = tuple(str(PACKAGE / room) for room in ("attention", "models"))
 
 
@@ -94,7 +95,7 @@ def close(a: Any, b: Any, tolerance: float) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return isinstance(a, bool) and isinstance(b, bool) and a is b
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return abs(a - b) <= tolerance * max(1.0, abs(b)) or (a != a and b != b)
+        return a == b or abs(a - b) <= tolerance * max(1.0, abs(b)) or (a != a and b != b)
     return type(a) is type(b) and a == b
 
 
@@ -105,7 +106,7 @@ def shortcuts(function: Callable, args: tuple, refused: tuple[str, ...]) -> str 
 
     def profile(frame, event, _):
         file = frame.f_code.co_filename
-        if event == "call" and file.startswith(OURS) and not file.endswith("shapes.py"):  # which only wraps
+        if event == "call" and file.startswith(OURS) and not file.endswith(WRAPPERS):
             own.append(frame.f_code.co_name)
         elif event == "call" and frame.f_code.co_name in refused and file.startswith(TORCH):
             seen.found = seen.found or frame.f_code.co_name  # torch.autograd's functions are no tensor operations
