@@ -10,7 +10,7 @@ from attn_course.coach import catalogue, guard, progress, sentences
 from attn_course.coach.exercises import task_for
 from attn_course.coach.result import Result
 from attn_course.coach.running import Outcome, as_number, close, run, same, shortcuts
-from attn_course.coach.spec import Case, Task
+from attn_course.coach.spec import Case, Mistake, Task
 from attn_course.show.compare import Comparison
 
 SECONDS = 10.0
@@ -37,9 +37,9 @@ def _judge(task: Task, answer: Any, seconds: float) -> Result:
     printed, targets = "", _outcomes(task, task.reference, task.cases)
     try:
         with guard.guarded(seconds) as output:
-            shortcut = shortcuts(answer, task.cases[-1].args, task.refused)
             # The first case once more at the end: an answer that keeps something between calls gives itself away.
-            outcomes = _outcomes(task, answer, (*task.cases, task.cases[0])) if not shortcut else []
+            outcomes = _outcomes(task, answer, (*task.cases, task.cases[0]))
+            shortcut = shortcuts(answer, task.cases[-1].args, task.refused)
         printed = output.getvalue()
     except guard.TooSlow:
         return _refusal(
@@ -113,36 +113,43 @@ def _right(task: Task, case: Case, yours: Outcome, target: Outcome) -> bool:
     return same(Outcome(seen, yours.gradients), Outcome(wanted, target.gradients), case.tolerance)
 
 
-def _named(task: Task, outcomes: list[Outcome], first: Case):
+def _named(task: Task, outcomes: list[Outcome], first: Case) -> Mistake | None:
     """The mistake that gives the learner's outcomes on every case, errors by their type; None if there is none.
 
-    Where several outputs are right, mistakes come in families too (a key made 50 or 100 times longer): then what
-    counts is the effect on the first case that fails.
+    Where several outputs are right, what counts is their effect. If mistakes come in families too (a key made 50 or
+    100 times longer), all outputs must be of the family, and the effect the same on the first case that fails.
     """
     for mistake in task.mistakes:
-        theirs = [run(mistake.answer, case.args, task.gradients) for case in task.cases]
+        theirs = _outcomes(task, mistake.answer, task.cases)
         pairs = list(zip(outcomes, theirs, task.cases, strict=True))
-        if task.seen_through is not None:
-            yours, wrong, _ = pairs[task.cases.index(first)]
-            if _same_effect(task, first, yours, wrong):
-                return mistake
-        elif all(_alike(a, b, case.tolerance) for a, b, case in pairs):
+        counted = [pair for pair in pairs if task.family is None or pair[2] is first]
+        related = task.family is None or all(_related(task, a, b) for a, b, _ in pairs)
+        alike = _same_effect if task.seen_through is not None else _alike
+        if related and all(alike(task, case, a, b) for a, b, case in counted):
             return mistake
     return None
 
 
 def _same_effect(task: Task, case: Case, a: Outcome, b: Outcome) -> bool:
-    if a.error is not None or b.error is not None or type(a.output) is not type(b.output):
-        return False
-    if isinstance(a.output, Tensor) and a.output.shape != b.output.shape:
+    if not _same_form(a, b):
         return False
     return close(task.seen(a.output, case.args), task.seen(b.output, case.args), 0.02)
 
 
-def _alike(a: Outcome, b: Outcome, tolerance: float) -> bool:
+def _related(task: Task, a: Outcome, b: Outcome) -> bool:
+    return _same_form(a, b) and task.family(a.output, b.output)
+
+
+def _same_form(a: Outcome, b: Outcome) -> bool:
+    if a.error is not None or b.error is not None or type(a.output) is not type(b.output):
+        return False
+    return not isinstance(a.output, Tensor) or a.output.shape == b.output.shape
+
+
+def _alike(task: Task, case: Case, a: Outcome, b: Outcome) -> bool:
     if a.error is not None or b.error is not None:
         return type(a.error) is type(b.error)
-    return a.changed == b.changed and same(a, b, tolerance)
+    return a.changed == b.changed and same(a, b, case.tolerance)
 
 
 def _picture(task: Task, case: Case, yours: Outcome, target: Outcome) -> Comparison | None:

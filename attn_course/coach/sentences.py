@@ -3,7 +3,6 @@
 import inspect
 import sysconfig
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from attn_course.coach.running import Outcome, close, is_plain
 from attn_course.coach.settings import Asked
-from attn_course.coach.spec import Case, Task
+from attn_course.coach.spec import AUTOGRAD, Case, Task
 
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 COACH = __file__.rpartition("coach")[0]
@@ -61,11 +60,13 @@ def wrong_kind(task: Task, yours: Outcome, target: Outcome) -> str | None:
     if not is_plain(out):
         return f"Your output should be an ordinary tensor of real numbers on the processor, it is {_oddity(out)}."
     if out.shape != wanted.shape:
-        named = f": (…, {', '.join(task.axes)})" if task.axes else ""
+        named = f": (…, {', '.join(task.axes)})" if task.axes and task.seen_through is None else ""
         return f"Your output has shape {tuple(out.shape)}, it should have {tuple(wanted.shape)}{named}."
     if (out.dtype == torch.bool) != (wanted.dtype == torch.bool):
         words = "True and False" if wanted.dtype == torch.bool else "floating-point numbers"
         return f"Your output should hold {words}, it holds {_type(out)}."
+    if task.accepts is None and out.dtype != wanted.dtype:
+        return f"Your output is {_type(out)}, the inputs are {_type(wanted)}: keep their type, nothing need convert it."
     return None
 
 
@@ -76,6 +77,11 @@ def explain(task: Task, case: Case, yours: Outcome, target: Outcome) -> str:
         return "This is still the empty stub. Replace the line that raises NotImplementedError, and run the cell again."
     if isinstance(yours.error, Asked):
         return "Your function waits at input() or breakpoint(). All that it needs is in its arguments: take that out."
+    if "modified by an inplace operation" in str(yours.error):
+        return (
+            "Your function overwrites a tensor that the gradient still needs (`x += …`, `x[…] = …`, or an operation "
+            "with a trailing underscore). Make a new tensor there."
+        )
     if yours.error is not None:
         return _raised(yours.error, task, case)
     if yours.changed is not None:
@@ -144,7 +150,7 @@ def _from_the_front(task: Task, case: Case) -> str | None:
     if not axes[number] or number == 0 or max(map(max, axes[:number])) >= max(axes[number]):
         return None
     return (
-        " It was right without leading axes (batches, heads): look for an axis that is counted from the front, and "
+        " It was right with fewer leading axes (batches, heads): look for an axis that is counted from the front, and "
         f"count from the end, −1 and −2. The case: {case.name}."
     )
 
@@ -163,26 +169,29 @@ def _raised(error: BaseException, task: Task, case: Case) -> str:
 
 def _largest_gap(task: Task, seen: Any, wanted: Any) -> str:
     if not isinstance(wanted, Tensor):
-        return f"Your answer is {seen!r}, it should be {wanted!r}."
+        return f"Your answer is {_short(seen)}, it should be {_short(wanted)}."
     if wanted.dtype == torch.bool:
         wrong = (seen != wanted).nonzero()
         at, n = tuple(wrong[0].tolist()), len(wrong)
         place = _place(task, at)
-        return f"{n} of {wanted.numel()} cells differ, the first {place}: {bool(wanted[at])}, yours {bool(seen[at])}."
+        return f"{n} of {wanted.numel()} cells differ, the first {place}: should be {bool(wanted[at])}."
     gaps = (seen.double() - wanted.double()).abs().nan_to_num(torch.inf)
     at = tuple((gaps == gaps.max()).nonzero()[0].tolist())
     if gaps.max() < 1e-4 * max(1.0, wanted.abs().max().item()):
-        return _nearly(seen, wanted, gaps.max().item())
+        return _nearly(gaps.max().item())
     target, yours = wanted[at].item(), seen[at].item()
     return f"The largest difference is {_place(task, at)}: it should be {target:.4g}, yours is {yours:.4g}."
 
 
-def _nearly(seen: Tensor, wanted: Tensor, gap: float) -> str:
-    if seen.dtype != wanted.dtype:
-        why = f"It is {_type(seen)}, the inputs are {_type(wanted)}: something converts on the way. Keep their type."
-    else:
-        why = "Look for a small number added for safety, a constant with few digits, or a detour through float32."
-    return f"Nearly: your output is off by up to {gap:.1g}, where the exact formula leaves nothing. {why}"
+def _short(number: float | bool) -> str:
+    return f"{number:.6g}" if isinstance(number, float) else str(number)
+
+
+def _nearly(gap: float) -> str:
+    return (
+        f"Nearly: your output is off by up to {gap:.1g}, which is more than rounding explains. "
+        "Look for a small number added for safety, a constant with few digits, or a detour through float32."
+    )
 
 
 def _place(task: Task, at: tuple[int, ...]) -> str:
@@ -221,4 +230,6 @@ def _kind(value: Any) -> str:
 
 
 def refuse_shortcut(shortcut: str) -> str:
+    if shortcut.removeprefix("torch's ") in AUTOGRAD:
+        return f"Your answer calls {shortcut}. This exercise is to be differentiated by hand, not by autograd."
     return f"Your answer calls {shortcut}, which is what this exercise asks you to build. Write it from its parts."

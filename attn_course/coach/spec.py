@@ -34,6 +34,7 @@ class Task:
     axes          the names of the output's last axes, for messages: ("query", "key")
     seen_through  what of the output counts, if several outputs are right: (output, *args) → tensor
     accepts       (seen, target) → True or False, if closeness to the reference is not the test
+    family        (output, output) → True if two wrong outputs are one mistake up to its size; needs seen_through
     properties    (output, *args) → a sentence if the output breaks a law, else None; said when no mistake matches
     refused       names of torch functions that would do the exercise for the learner
     """
@@ -48,11 +49,13 @@ class Task:
     refused: tuple[str, ...] = ()
     seen_through: Callable[..., Any] | None = None
     accepts: Callable[[Any, Any], bool] | None = None
+    family: Callable[[Any, Any], bool] | None = None
 
     def seen(self, output: Any, args: tuple) -> Any:
         return output if self.seen_through is None else self.seen_through(output, *args)
 
 
+AUTOGRAD = ("jacobian", "jacrev", "jacfwd", "vjp", "jvp", "grad", "backward")
 FUSED = ("scaled_dot_product_attention", "multi_head_attention_forward")
 
 

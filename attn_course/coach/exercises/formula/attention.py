@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from attn_course.coach.exercises.formula.scores import qk, slow_scores
+from attn_course.coach.exercises.formula.scores import ROOT, qk, slow_scores
 from attn_course.coach.exercises.formula.softmax import slow_softmax
 from attn_course.coach.spec import FUSED, Case, Mistake, Task, random
 
@@ -32,16 +32,21 @@ def _weights(q: Tensor, k: Tensor, scale: float | None = None) -> Tensor:
     return (q @ k.transpose(-2, -1) * (scale or 1 / math.sqrt(q.shape[-1]))).softmax(-1)
 
 
+def _overflowing(scores: Tensor) -> Tensor:
+    return scores.exp() / scores.exp().sum(-1, keepdim=True)
+
+
 TASK = Task(
     id="formula.attention",
     reference=slow_attention,
     cases=(
-        Case("1 query, 2 keys", _qkv(1, 2, 2, 2)),
-        Case("2 queries, 3 keys, values of length 4", _qkv(2, 3, 2, 4, seed=2)),
-        Case("3 queries, 3 keys, everything of length 3", _qkv(3, 3, 3, 3, seed=4)),
-        Case("3 queries, 5 keys, d_k = 64, scores in the hundreds", tuple(12 * x for x in _qkv(3, 5, 64, 4, seed=6))),
-        Case("2 sentences, 3 heads, 4 queries, 6 keys", _qkv(4, 6, 8, 5, (2, 3), seed=8)),
-        Case("2 sentences, 2 heads, 2 tokens, d_k = 2", _qkv(2, 2, 2, 2, (2, 2), seed=10)),
+        Case("1 query, 2 keys", _qkv(1, 2, 2, 2), ROOT),
+        Case("2 queries, 3 keys, values of length 4", _qkv(2, 3, 2, 4, seed=2), ROOT),
+        Case("3 queries, 3 keys, everything of length 3", _qkv(3, 3, 3, 3, seed=4), ROOT),
+        Case("3 queries, 5 keys, scores in the thousands", tuple(40 * x for x in _qkv(3, 5, 64, 4, seed=6)), 1e-4),
+        Case("2 sentences, 3 queries, 4 keys", _qkv(3, 4, 6, 5, (2,), seed=12), ROOT),
+        Case("2 sentences, 3 heads, 4 queries, 6 keys", _qkv(4, 6, 8, 5, (2, 3), seed=8), ROOT),
+        Case("2 sentences, 2 heads, 2 tokens, d_k = 2", _qkv(2, 2, 2, 2, (2, 2), seed=10), ROOT),
     ),
     axes=("query", "d_v"),
     refused=FUSED,
@@ -77,6 +82,12 @@ TASK = Task(
             "averages_keys",
             "You averaged the keys. Keys decide *how much* is taken from each token, values are *what* is taken.",
             lambda q, k, v: _weights(q, k) @ k,
+        ),
+        Mistake(
+            "overflows",
+            "Right for small scores, but exp(1000) is infinite, and infinity divided by infinity is NaN. Subtract each "
+            "row's largest score first, as in your softmax of exercise 2.",
+            lambda q, k, v: _overflowing(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])) @ v,
         ),
         Mistake(
             "all_axes_turned",

@@ -28,6 +28,10 @@ def _asked(seen: Tensor, target: Tensor) -> bool:
     return bool(seen[target.argmax()] >= ENOUGH)
 
 
+def _same_direction(a: Tensor, b: Tensor) -> bool:
+    return torch.cosine_similarity(a.double(), b.double(), dim=0).item() > 0.999
+
+
 def _how_much_it_got(query: Tensor, keys: Tensor, wanted: int) -> str | None:
     share = _spent(query, keys, wanted)
     if share[wanted] >= ENOUGH:
@@ -55,6 +59,7 @@ TASK = Task(
     properties=(_how_much_it_got,),
     seen_through=_spent,
     accepts=_asked,
+    family=_same_direction,
     mistakes=(
         Mistake(
             "the_key_itself",

@@ -26,6 +26,7 @@ TASK = Task(
     cases=(
         Case("2 queries, 3 keys", (random(2, 3).softmax(-1),)),
         Case("3 queries, 3 keys", ((2 * random(3, 3, seed=1)).softmax(-1),)),
+        Case("2 sentences, 3 queries, 4 keys", (random(2, 3, 4, seed=3).softmax(-1),)),
         Case("2 sentences, 3 heads, 4 queries, 5 keys", ((2 * random(2, 3, 4, 5, seed=2)).softmax(-1),)),
     ),
     axes=("key",),

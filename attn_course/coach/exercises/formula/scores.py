@@ -19,11 +19,14 @@ def qk(n_query: int, n_key: int, d_k: int, lead: tuple[int, ...] = (), seed: int
     return random(*lead, n_query, d_k, seed=seed), random(*lead, n_key, d_k, seed=seed + 1)
 
 
+ROOT = 1e-6  # √d_k as torch.sqrt(torch.tensor(d_k)) has seven digits: that is no mistake
+
 QK_CASES = (
-    Case("1 query, 2 keys, d_k = 2", qk(1, 2, 2)),
-    Case("2 queries, 3 keys, d_k = 3", qk(2, 3, 3, seed=2)),
-    Case("3 queries, 3 keys, d_k = 5", qk(3, 3, 5, seed=4)),
-    Case("2 sentences, 3 heads, 4 queries, 6 keys, d_k = 8", qk(4, 6, 8, (2, 3), seed=6)),
+    Case("1 query, 2 keys, d_k = 2", qk(1, 2, 2), ROOT),
+    Case("2 queries, 3 keys, d_k = 3", qk(2, 3, 3, seed=2), ROOT),
+    Case("3 queries, 3 keys, d_k = 5", qk(3, 3, 5, seed=4), ROOT),
+    Case("2 sentences, 3 queries, 4 keys, d_k = 6", qk(3, 4, 6, (2,), seed=8), ROOT),
+    Case("2 sentences, 3 heads, 4 queries, 6 keys, d_k = 8", qk(4, 6, 8, (2, 3), seed=6), ROOT),
 )
 
 TASK = Task(

@@ -8,13 +8,13 @@ from torch import Tensor
 from attn_course.coach.spec import FUSED, Case, Mistake, Task, random
 
 
-def slow_softmax(s: Tensor) -> Tensor:
+def slow_softmax(scores: Tensor) -> Tensor:
     """One row at a time, in the order one would do it by hand."""
     rows = []
-    for row in s.reshape(-1, s.shape[-1]):
+    for row in scores.reshape(-1, scores.shape[-1]):
         powers = torch.stack([(x - row.max()).exp() for x in row])
         rows.append(powers / powers.sum())
-    return torch.stack(rows).reshape(s.shape)
+    return torch.stack(rows).reshape(scores.shape)
 
 
 def _rows_sum_to_one(weights: Tensor, *_) -> str | None:

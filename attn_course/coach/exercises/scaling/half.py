@@ -18,8 +18,15 @@ def _finite(output: Tensor, *_) -> str | None:
     return None if bad == 0 else f"{bad} of {output.numel()} scores are infinite or NaN; none of the true ones is."
 
 
-def _half(n_query: int, n_key: int, d_k: int, size: float, seed: int) -> tuple[Tensor, Tensor]:
-    q, k = random(n_query, d_k, seed=seed), random(n_key, d_k, seed=seed + 1)
+def _agrees(seen: Tensor, target: Tensor) -> bool:
+    """Three digits of the largest score: where terms cancel, float16 cannot give more, however one scales."""
+    return bool((seen.double() - target).abs().max() <= 2e-3 * target.abs().max())
+
+
+def _half(
+    n_query: int, n_key: int, d_k: int, size: float, seed: int, lead: tuple[int, ...] = ()
+) -> tuple[Tensor, Tensor]:
+    q, k = random(*lead, n_query, d_k, seed=seed), random(*lead, n_key, d_k, seed=seed + 1)
     return (q * size).half(), (k * size).half()
 
 
@@ -31,12 +38,14 @@ TASK = Task(
     cases=(
         Case("1 query, 2 keys, d_k = 128, all entries 23", _BIG, 2e-3),
         Case("2 queries, 3 keys, d_k = 8, small entries", _half(2, 3, 8, 1.0, 0), 2e-3),
-        Case("2 queries, 3 keys, d_k = 64, entries near 30", _half(2, 3, 64, 30.0, 2), 4e-3),
+        Case("2 queries, 3 keys, d_k = 64, entries near 90", _half(2, 3, 64, 90.0, 2), 2e-3),
+        Case("2 sentences, 3 queries, 4 keys, d_k = 64, entries near 30", _half(3, 4, 64, 30.0, 4, (2,)), 2e-3),
     ),
     axes=("query", "key"),
     gradients=False,
     refused=FUSED,
     properties=(_finite,),
+    accepts=_agrees,
     mistakes=(
         Mistake(
             "scaled_too_late",
@@ -54,6 +63,12 @@ TASK = Task(
             "no_scale",
             "No overflow, but the division by √d_k is gone.",
             lambda q, k: q.float() @ k.float().transpose(-2, -1),
+        ),
+        Mistake(
+            "bfloat16",
+            "bfloat16 reaches as far as float32, so nothing overflows, but it keeps only three digits where float16 "
+            "keeps four: the scores are off in the third. float32 has both, reach and digits.",
+            lambda q, k: q.bfloat16() @ k.bfloat16().transpose(-2, -1) / math.sqrt(q.shape[-1]),
         ),
         Mistake(
             "scaled_twice",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from attn_course.coach.spec import Case, Mistake, Task, random
+from attn_course.coach.spec import AUTOGRAD, Case, Mistake, Task, random
 
 
 def slow_jacobian(weights: Tensor) -> Tensor:
@@ -35,10 +35,11 @@ TASK = Task(
     cases=(
         Case("2 keys", (random(2).softmax(-1),)),
         Case("3 keys", (random(3, seed=1).softmax(-1),)),
+        Case("2 queries, 4 keys", (random(2, 4, seed=3).softmax(-1),)),
         Case("2 sentences, 4 queries, 5 keys", ((2 * random(2, 4, 5, seed=2)).softmax(-1),)),
     ),
     axes=("weight", "score"),
-    refused=("jacobian", "jacrev", "jacfwd"),
+    refused=AUTOGRAD,
     properties=(_rows_cancel,),
     mistakes=(
         Mistake(

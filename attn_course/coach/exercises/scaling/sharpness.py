@@ -53,6 +53,16 @@ def _bisected(scores: Tensor, target: float, high: float = 1.0, steps: int = 60,
     return (low + high) / 2
 
 
+def _overflowing(scores: Tensor, target: float) -> float:
+    low, high = 0.0, 1000.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        powers = (middle * scores).exp()
+        p = powers / powers.sum()
+        low, high = (middle, high) if -torch.xlogy(p, p).sum() > target else (low, middle)
+    return middle
+
+
 TASK = Task(
     id="scaling.sharpness",
     reference=slow_sharpness,
@@ -62,6 +72,7 @@ TASK = Task(
         Case("8 keys, entropy 0.2", (random(8, seed=2), 0.2), 1e-4),
         Case("16 keys with scores near 50, entropy 2", (50 * random(16, seed=3), 2.0), 1e-4),
         Case("12 keys with tiny scores, entropy 1", (0.01 * random(12, seed=4), 1.0), 1e-4),
+        Case("8 keys with scores around 5000", (5000 + random(8, seed=5), 1.2), 1e-4),
     ),
     gradients=False,
     seen_through=_entropy_reached,
@@ -89,6 +100,12 @@ TASK = Task(
             "the_usual_scale",
             "This is 1/√n. No fixed formula gives a wanted entropy: it depends on the scores, so search.",
             lambda scores, target: 1 / math.sqrt(scores.shape[-1]),
+        ),
+        Mistake(
+            "overflows",
+            "Right until scale · score passes 700: then exp is infinite and the entropy NaN, and the search runs away "
+            "from it. Use `torch.softmax`, or subtract the largest score first.",
+            _overflowing,
         ),
         Mistake(
             "bits",

@@ -13,13 +13,16 @@ def slow_spread(d_k: int, sigma_q: float, sigma_k: float) -> float:
     return variance**0.5
 
 
+SEVEN_DIGITS = 1e-6  # what torch's float32 gives; no mistake
+
 TASK = Task(
     id="scaling.spread",
     reference=slow_spread,
     cases=(
-        Case("d_k = 4, both spreads 1", (4, 1.0, 1.0)),
-        Case("d_k = 9, spreads 2 and 1", (9, 2.0, 1.0)),
-        Case("d_k = 64, spreads 0.5 and 3", (64, 0.5, 3.0)),
+        Case("d_k = 4, both spreads 1", (4, 1.0, 1.0), SEVEN_DIGITS),
+        Case("d_k = 9, spreads 2 and 1", (9, 2.0, 1.0), SEVEN_DIGITS),
+        Case("d_k = 64, spreads 0.5 and 3", (64, 0.5, 3.0), SEVEN_DIGITS),
+        Case("d_k = 10, spreads 0.3 and 1.7", (10, 0.3, 1.7), SEVEN_DIGITS),
     ),
     gradients=False,
     mistakes=(

@@ -21,6 +21,17 @@ def _mixer(visible: Tensor) -> Callable[[Tensor], Tensor]:
     return model
 
 
+def _faintly(x: Tensor) -> Tensor:
+    """Causal but for a thousandth of the next token."""
+    return _mixer(ones(8, 8).tril())(x) + 1e-3 * x.roll(-1, dims=-2)
+
+
+def _in_the_last_number(x: Tensor) -> Tensor:
+    """Only the last number of each token has seen the future."""
+    honest, open_ = _mixer(ones(8, 8).tril())(x), _mixer(ones(8, 8))(x)
+    return torch.cat([honest[..., :-1], open_[..., -1:]], dim=-1)
+
+
 def _causal_on_average(x: Tensor) -> Tensor:
     """Honest up to one thing: every output is shifted by the mean of the whole sequence."""
     return _mixer(ones(8, 8).tril())(x) + x.mean(dim=-2, keepdim=True)
@@ -28,12 +39,13 @@ def _causal_on_average(x: Tensor) -> Tensor:
 
 def _strictly_before(x: Tensor) -> Tensor:
     """Honest: an output does not even depend on its own token."""
-    return ones(8, 8).tril(-1).to(x.dtype) @ x
+    n = x.shape[-2]
+    return ones(n, n).tril(-1).to(x.dtype) @ x
 
 
-def _peeks_at(position: int, offset: int) -> Tensor:
+def _peeks_at(position: int, offset: int, n: int = 8) -> Tensor:
     """Causal, but one token also sees `offset` steps ahead."""
-    visible = ones(8, 8).tril()
+    visible = ones(n, n).tril()
     visible[position, position + offset] = True
     return visible
 
@@ -87,9 +99,16 @@ TASK = Task(
         Case("a model in which token 1 sees token 2 (expected: True)", (_mixer(_peeks_at(1, 1)), _X)),
         Case("a model in which token 6 sees token 7 (expected: True)", (_mixer(_peeks_at(6, 1)), _X)),
         Case("a model in which token 2 sees token 5 (expected: True)", (_mixer(_peeks_at(2, 3)), _X)),
+        Case("a model in which token 3 sees token 4 (expected: True)", (_mixer(_peeks_at(3, 1)), _X)),
         Case("a model that adds the mean of the whole sequence (expected: True)", (_causal_on_average, _X)),
         Case("an honest model with a window of 2 (expected: False)", (_mixer(slow_window(8, 2)), _X)),
         Case("an honest model that sees only what came before (expected: False)", (_strictly_before, _X)),
+        Case("a leak a thousandth as strong (expected: True)", (_faintly, _X)),
+        Case("a leak in the last number of each token only (expected: True)", (_in_the_last_number, _X)),
+        Case(
+            "12 tokens, of which token 10 sees token 11 (expected: True)",
+            (_mixer(_peeks_at(10, 1, 12)), random(12, 3, seed=7)),
+        ),
         Case(
             "the honest model on a batch of 2 (expected: False)", (_mixer(ones(8, 8).tril()), random(2, 8, 3, seed=6))
         ),
@@ -109,8 +128,8 @@ TASK = Task(
         ),
         Mistake(
             "compares_everything",
-            "You compared the whole output. A changed token may change its own output and later ones: only what stands "
-            "*before* the cut must stay.",
+            "You find a leak in every model, honest ones too. A changed token may change its own output and later "
+            "ones: compare only what stands *before* the cut.",
             _probe(_every_cut, lambda out, cut: out),
         ),
         Mistake(
@@ -120,13 +139,20 @@ TASK = Task(
             _probe(_every_cut, lambda out, cut: out[..., : cut + 1, :]),
         ),
         Mistake(
+            "skips_the_neighbour",
+            "A leak of one step gets past you: the output just before the cut is the one that it moves. Compare all "
+            "of them, `out[..., :cut, :]`.",
+            _probe(_every_cut, lambda out, cut: out[..., : cut - 1, :]),
+        ),
+        Mistake(
             "first_token_only",
             "You compared only the first token's output. The leak may be anywhere before the cut.",
             _probe(_every_cut, lambda out, cut: out[..., :1, :]),
         ),
         Mistake(
             "nothing_changed",
-            "You ran the model twice on the same input, so nothing can differ. Change what comes after the cut.",
+            "You find no leak in any model, not even in one without a mask. Run the model twice, the second time with "
+            "the tokens after the cut changed, and compare the outputs before it.",
             _no_cut,
         ),
         Mistake(

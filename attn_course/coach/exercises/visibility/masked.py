@@ -14,12 +14,16 @@ def slow_masked(scores: Tensor, visible: Tensor) -> Tensor:
     n_query, n_key = visible.shape
     rows = []
     for i in range(n_query):
-        powers = [(scores[..., i, j] - scores[..., i, :].amax(-1)).exp() for j in range(n_key)]
-        zero = torch.zeros_like(powers[0])
-        seen = [powers[j] if visible[i, j] else zero for j in range(n_key)]
-        total = sum(seen)
-        rows.append(torch.stack([x / total if visible[i].any() else x for x in seen], dim=-1))
+        keys = [j for j in range(n_key) if visible[i, j]]
+        most = max_of([scores[..., i, j] for j in keys]) if keys else 0.0
+        powers = {j: (scores[..., i, j] - most).exp() for j in keys}
+        hidden = torch.zeros_like(scores[..., i, 0])
+        rows.append(torch.stack([powers[j] / sum(powers.values()) if j in keys else hidden for j in range(n_key)], -1))
     return torch.stack(rows, dim=-2)
+
+
+def max_of(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).amax(0)
 
 
 def _hidden_get_nothing(weights: Tensor, scores: Tensor, visible: Tensor) -> str | None:
@@ -41,6 +45,7 @@ def _filled(scores: Tensor, visible: Tensor, value: float) -> Tensor:
     return scores.masked_fill(~visible, value).softmax(-1)
 
 
+_LOUD = torch.tensor([[0.0, 1.0, 1000.0], [2.0, 0.0, -1.0]], dtype=torch.float64)
 _EMPTY_ROW = torch.tensor([[False, False, False], [True, False, True], [True, True, True]])
 
 TASK = Task(
@@ -50,6 +55,9 @@ TASK = Task(
         Case("1 query, 3 keys, the last hidden", (random(1, 3), torch.tensor([[True, True, False]]))),
         Case("3 queries, 3 keys, causal", (random(3, 3, seed=1), ones(3, 3).tril())),
         Case("3 queries, 3 keys, the first query sees nothing", (random(3, 3, seed=2), _EMPTY_ROW)),
+        Case("2 queries, 4 keys (the queries are the last two)", (random(2, 4, seed=4), ones(2, 4).tril(2))),
+        Case("3 queries, 3 keys, causal, scores near −20,000", (random(3, 3, seed=5) - 20_000, ones(3, 3).tril())),
+        Case("2 queries, 3 keys, a hidden score of 1000", (_LOUD, torch.tensor([[True, True, False]] * 2))),
         Case("2 sentences, 2 heads, 4 tokens, causal", (3 * random(2, 2, 4, 4, seed=3), ones(4, 4).tril())),
     ),
     axes=("query", "key"),
@@ -91,6 +99,15 @@ TASK = Task(
             "still break. Keep the row finite *before* the softmax.",
             lambda scores, visible: (
                 (scores + torch.zeros_like(scores).masked_fill(~visible, -math.inf)).softmax(-1).nan_to_num(0.0)
+            ),
+        ),
+        Mistake(
+            "maximum_of_all",
+            "You subtracted the largest score of the whole row, hidden keys included. When a hidden one is far above "
+            "the rest, all that is visible underflows to 0. Hide first, then take the maximum.",
+            lambda scores, visible: (
+                (e := (scores - scores.amax(-1, keepdim=True)).exp() * visible)
+                / e.sum(-1, keepdim=True).masked_fill(e.sum(-1, keepdim=True) == 0, 1.0)
             ),
         ),
         Mistake(

@@ -17,6 +17,13 @@ def _counts(output: Tensor, n: int, w: int) -> str | None:
     return None if got == wanted else f"The last of {n} tokens should see {wanted} with a window of {w}; it sees {got}."
 
 
+def _by_slices(n: int, w: int) -> Tensor:
+    visible = torch.zeros(n, n, dtype=torch.bool)
+    for i in range(n):
+        visible[i, i - w + 1 : i + 1] = True
+    return visible
+
+
 TASK = Task(
     id="visibility.window",
     reference=slow_window,
@@ -39,6 +46,12 @@ TASK = Task(
             "one_too_near",
             "One token too few: with window 1 nobody sees anything, not even itself.",
             lambda n, w: ones(n, n).tril() & ones(n, n).triu(2 - w),
+        ),
+        Mistake(
+            "negative_slice",
+            "Right where the window is full, but for the first tokens i − w + 1 is negative, and a slice that starts "
+            "below zero counts from the end. Start at max(0, i − w + 1).",
+            _by_slices,
         ),
         Mistake(
             "both_sides",
