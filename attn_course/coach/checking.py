@@ -9,7 +9,7 @@ from torch import Tensor
 from attn_course.coach import catalogue, guard, progress, sentences
 from attn_course.coach.exercises import task_for
 from attn_course.coach.result import Result
-from attn_course.coach.running import Outcome, as_number, close, run, same, shortcuts
+from attn_course.coach.running import Outcome, as_number, close, is_plain, run, same, shortcuts
 from attn_course.coach.spec import Case, Mistake, Task
 from attn_course.show.compare import Comparison
 
@@ -62,7 +62,11 @@ def _judge(task: Task, answer: Any, seconds: float) -> Result:
     result = _compare(task, outcomes, targets)
     if printed and not result.passed:
         return Result(
-            task.id, False, f"{result.message}\n\nIt printed: {printed[:500]}", result.mistake, result.comparison
+            task.id,
+            False,
+            f"{result.message}\n\nIt printed: {printed[:500].strip()}",
+            result.mistake,
+            result.comparison,
         )
     return result
 
@@ -81,11 +85,12 @@ def _compare(task: Task, outcomes: list[Outcome], targets: list[Outcome]) -> Res
         if _right(task, case, yours, target):
             continue
         mistake = _named(task, outcomes, case)
-        picture = _picture(task, case, yours, target)
-        if mistake is not None:
-            return Result(task.id, False, mistake.sentence, mistake.id, picture)
-        return Result(task.id, False, sentences.explain(task, case, yours, target), None, picture)
-    return Result(task.id, True, f"`{task.id}` agrees with the reference on all {len(task.cases)} cases.")
+        words = mistake.sentence if mistake else sentences.explain(task, case, yours, target)
+        caption = "" if "The case:" in words else f"Smallest case where it shows: {case.name}."
+        return Result(
+            task.id, False, words, mistake.id if mistake else None, _picture(task, case, yours, target, caption)
+        )
+    return Result(task.id, True, f"`{task.id}` agrees with the reference on every case.")
 
 
 def _differ(first: Outcome, again: Outcome) -> bool:
@@ -94,7 +99,7 @@ def _differ(first: Outcome, again: Outcome) -> bool:
         return False
     if again.error is not None:
         return True
-    comparable = isinstance(first.output, (Tensor, int, float))
+    comparable = is_plain(first.output) or isinstance(first.output, (int, float))
     return comparable and not close(again.output, first.output, 1e-6)
 
 
@@ -152,15 +157,14 @@ def _alike(task: Task, case: Case, a: Outcome, b: Outcome) -> bool:
     return a.changed == b.changed and same(a, b, case.tolerance)
 
 
-def _picture(task: Task, case: Case, yours: Outcome, target: Outcome) -> Comparison | None:
+def _picture(task: Task, case: Case, yours: Outcome, target: Outcome, caption: str) -> Comparison | None:
     if not isinstance(target.output, Tensor):
         return None
     wanted = task.seen(target.output, case.args)
     try:
-        mine = task.seen(yours.output, case.args) if yours.is_tensor else None
+        mine = task.seen(yours.output, case.args) if is_plain(yours.output) else None
     except (RuntimeError, ValueError, IndexError):  # an output of the wrong shape cannot be looked through
         mine = None
-    caption = f"Smallest case where it shows: {case.name}."
     return Comparison(wanted.detach(), mine.detach() if isinstance(mine, Tensor) else None, caption, task.axes)
 
 
