@@ -96,7 +96,7 @@ function render({ model, el }) {
   const marks = [
     [0, "0", "no scale"],
     [0.5, "½", "the paper"],
-    [1, "1", "too much"],
+    [1, "1", "by d_k"],
   ].map(([a, sign, words]) =>
     button({
       label: `a = ${sign}, ${words}`,
