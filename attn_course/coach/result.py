@@ -1,9 +1,13 @@
 """What a check says, in a notebook and in a terminal."""
 
+import re
 from dataclasses import dataclass, field
 from html import escape
 
 from attn_course.show.compare import Comparison
+from attn_course.show.palette import FAULT, REMEDY
+
+STRESSED = re.compile(r"(?<![\w*])\*(\w[^*\n]*\w)\*(?![\w*])")
 
 
 class NotPassed(AssertionError):
@@ -47,10 +51,13 @@ class Result:
             parts.append(self.comparison.html())
         if self.footer:
             parts.append(f"<p>{_code(self.footer)}</p>")
-        return "<div>" + "".join(parts) + "</div>"
+        edge = f"border-left:4px solid {REMEDY if self.passed else FAULT};padding:.1em 0 .1em 1em"
+        return f'<div style="{edge}">' + "".join(parts) + "</div>"
 
 
 def _code(text: str) -> str:
-    """Text for a page: `backticks` become code."""
+    """Text for a page: `backticks` become code, *stars* stress."""
     pieces = escape(text, quote=False).split("`")
-    return "".join(f"<code>{piece}</code>" if n % 2 else piece for n, piece in enumerate(pieces)).replace("\n", "<br>")
+    return "".join(
+        f"<code>{piece}</code>" if n % 2 else STRESSED.sub(r"<em>\1</em>", piece) for n, piece in enumerate(pieces)
+    ).replace("\n", "<br>")

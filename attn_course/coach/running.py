@@ -1,5 +1,6 @@
 """Call a function on a case and keep what came of it: output, gradients, an exception, changed inputs."""
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ def run(function: Callable, args: tuple, gradients: bool) -> Outcome:
         # Through a clone, so that writing into an argument is noticed below instead of stopped by autograd.
         handed = tuple(arg.clone() if isinstance(arg, Tensor) else arg for arg in given)
         with put_back():
-            output = function(*handed)
+            output = _call(function, handed)
         outcome = Outcome(output, changed=_changed(args, handed))
         if gradients and is_plain(output) and outcome.changed is None:
             outcome.gradients = _gradients(output, given)
@@ -50,6 +51,13 @@ def run(function: Callable, args: tuple, gradients: bool) -> Outcome:
     except BaseException as error:  # a learner's own exception need not be an Exception
         return Outcome(error=error)
     return outcome
+
+
+def _call(function: Callable, args: tuple) -> Any:
+    output = function(*args)
+    if inspect.iscoroutine(output):
+        output.close()  # or Python warns, at some later time, that nobody awaited it
+    return output
 
 
 def is_plain(output: Any) -> bool:
@@ -115,7 +123,7 @@ def shortcuts(function: Callable, args: tuple, refused: tuple[str, ...]) -> str 
     sys.setprofile(profile)
     try:
         with put_back(), seen:
-            function(*(_copy(arg, False) for arg in args))
+            _call(function, tuple(_copy(arg, False) for arg in args))
     except (Limit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # it will be met again, and explained, when the case is run

@@ -32,7 +32,7 @@ def put_back() -> Iterator[None]:
         sys.setrecursionlimit(depth)
         torch.set_default_dtype(dtype)
         if torch.get_default_device() != device:
-            torch.set_default_device(device)
+            torch.set_default_device(None if device.type == "cpu" else device)  # None: as if it had never been set
         torch.set_grad_enabled(grad)
         torch.set_rng_state(seeds[0])
         random.setstate(seeds[1])

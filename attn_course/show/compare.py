@@ -8,11 +8,14 @@ from torch import Tensor
 from attn_course.show.palette import FAULT
 
 MOST = 8  # rows and columns shown: a counterexample should be small enough to compute by hand
+ABOVE, BELOW = "0,114,178", "230,159,0"  # blue for numbers above zero, orange for those below
+CELL = "padding:.25em .6em;text-align:right;font-family:monospace;border:none;border-radius:3px"
+TABLE = "border-collapse:separate;border-spacing:4px;border:none;margin:0;font-size:inherit;width:auto"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arrays of one to any number of axes; of more than two axes the first matrix is shown."""
+    """Two arrays of one to any number of axes; of more than two axes the matrix that differs most is shown."""
 
     target: Tensor
     yours: Tensor | None
@@ -20,72 +23,100 @@ class Comparison:
     axes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        left = _lines(self.target, "target")
-        right = _lines(self.yours, "yours") if self.yours is not None else []
+        target, yours = self._shown()
+        left = _lines(target, "target")
+        right = _lines(yours, "yours") if yours is not None else []
         width = max(len(line) for line in left)
         rows = max(len(left), len(right))
         left += [""] * (rows - len(left))
         right += [""] * (rows - len(right))
         joined = [f"{a:<{width}}   {b}".rstrip() for a, b in zip(left, right, strict=True)]
-        return "\n".join(([self.caption] if self.caption else []) + joined)
+        return "\n".join(([self._words()] if self._words() else []) + joined)
 
     def html(self) -> str:
-        tables = _table(self.target, "target", None, self.axes)
-        if self.yours is not None:
-            tables += _table(self.yours, "yours", self.target, self.axes)
-        caption = f"<p>{self.caption}</p>" if self.caption else ""
-        return f'{caption}<div style="display:flex;gap:2em;flex-wrap:wrap">{tables}</div>'
+        target, yours = self._shown()
+        most = _largest(target)
+        tables = _table(target, "target", None, self.axes, most)
+        if yours is not None:
+            wanted = target if self.yours.shape == self.target.shape else None
+            tables += _table(yours, "yours", wanted, self.axes, most)
+        words = f'<p style="margin:.5em 0">{self._words()}</p>' if self._words() else ""
+        return f'{words}<div style="display:flex;gap:2em;flex-wrap:wrap;overflow-x:auto">{tables}</div>'
+
+    def _shown(self) -> tuple[Tensor, Tensor | None]:
+        """The two matrices, cut to what can be read."""
+        at = self._place()
+        yours = None if self.yours is None else _matrix(self.yours, at if self._same_shape() else ())
+        return _matrix(self.target, at), yours
+
+    def _place(self) -> tuple[int, ...]:
+        """Which of the leading axes' matrices: the one with the largest difference, or the first of all."""
+        lead = self.target.dim() - 2
+        if lead <= 0:
+            return ()
+        if not self._same_shape():
+            return (0,) * lead
+        gaps = (self.yours.detach().double() - self.target.detach().double()).abs().nan_to_num(torch.inf)
+        return tuple((gaps == gaps.max()).nonzero()[0, :lead].tolist())
+
+    def _same_shape(self) -> bool:
+        return self.yours is not None and self.yours.shape == self.target.shape
+
+    def _words(self) -> str:
+        at = self._place()
+        part = f"Shown: [{', '.join(map(str, at))}] of the leading axes." if at else ""
+        return " ".join(words for words in (self.caption, part) if words)
 
 
-def _matrix(values: Tensor) -> Tensor:
-    values = values.detach()
+def _matrix(values: Tensor, at: tuple[int, ...]) -> Tensor:
+    values = values.detach()[at]
     while values.dim() > 2:
         values = values[0]
     return values.reshape(1, -1)[:, :MOST] if values.dim() < 2 else values[:MOST, :MOST]
 
 
+def _close(a: Tensor, b: Tensor) -> Tensor:
+    return torch.isclose(a.detach().double(), b.detach().double(), rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
 def _word(value) -> str:
-    if isinstance(value, bool):
-        return "True" if value else "False"
-    if isinstance(value, int):
+    if isinstance(value, bool | int):
         return str(value)
     return f"{value:.3g}" if value == value and abs(value) >= 1000 else f"{value:.3f}"
 
 
 def _lines(values: Tensor, title: str) -> list[str]:
-    words = [[_word(value) for value in row] for row in _matrix(values).tolist()]
+    words = [[_word(value) for value in row] for row in values.tolist()]
     width = max((len(word) for row in words for word in row), default=0)
     lines = ["  ".join(f"{word:>{width}}" for word in row) for row in words]
     return [title, *lines]
 
 
-def _table(values: Tensor, title: str, target: Tensor | None, axes: tuple[str, ...]) -> str:
-    matrix = _matrix(values)
-    wanted = _matrix(target) if target is not None and target.shape == values.shape else None
-    rows = []
-    for r, row in enumerate(matrix.tolist()):
-        cells = []
-        for c, value in enumerate(row):
-            differs = wanted is not None and not _alike(value, wanted[r, c].item())
-            cells.append(f'<td style="{_style(value, matrix, differs)}">{_word(value)}</td>')
-        rows.append(f"<tr>{''.join(cells)}</tr>")
+def _table(matrix: Tensor, title: str, target: Tensor | None, axes: tuple[str, ...], most: float) -> str:
+    differs = torch.zeros(matrix.shape, dtype=torch.bool) if target is None else ~_close(matrix, target)
+    rows = [
+        "".join(f'<td style="{_style(v, most, d)}">{_word(v)}</td>' for v, d in zip(values, framed, strict=True))
+        for values, framed in zip(matrix.tolist(), differs.tolist(), strict=True)
+    ]
+    body = "".join(f'<tr style="background:none">{row}</tr>' for row in rows)
     named = f" ({' × '.join(axes)})" if axes else ""
-    note = "; cells that differ are framed" if wanted is not None else ""
+    note = ", framed where it differs" if differs.any() else ""
+    heading = f'<b>{title}</b><span style="opacity:.7">{named}{note}</span>'
+    # The heading stands outside: a caption would be broken to the width of a narrow table.
     return (
-        f'<table aria-label="{title}{named}{note}" style="border-collapse:separate;border-spacing:2px">'
-        f'<caption style="text-align:left">{title}{named}</caption>{"".join(rows)}</table>'
+        f'<div><div style="white-space:nowrap">{heading}</div>'
+        f'<table aria-label="{title}{named}{note}" style="{TABLE}">{body}</table></div>'
     )
 
 
-def _alike(a: float, b: float) -> bool:
-    return a == b or abs(a - b) <= 1e-6 * max(1.0, abs(b)) or (a != a and b != b)
+def _largest(target: Tensor) -> float:
+    """Both tables are shaded by the target's largest number, so that equal numbers look equal."""
+    finite = target.double()[torch.isfinite(target.double())]
+    return finite.abs().max().item() if finite.numel() else 0.0
 
 
-def _style(value, matrix: Tensor, differs: bool) -> str:
+def _style(value, most: float, differs: bool) -> str:
     """Shaded by amount; the text keeps the page's own colour, so that it reads in light and in dark."""
-    finite = matrix.double()[torch.isfinite(matrix.double())]
-    most = finite.abs().max().item() if finite.numel() else 0.0
     share = min(1.0, abs(float(value)) / most) if most > 0 and value == value else 0.0
-    frame = f"outline:2px solid {FAULT}" if differs else "outline:1px solid rgba(128,128,128,.3)"
-    shade = f"background:rgba(0,114,178,{0.45 * share:.2f})"
-    return f"{shade};{frame};padding:.2em .5em;text-align:right;font-family:monospace"
+    frame = f"outline:2px solid {FAULT}" if differs else "outline:1px solid rgba(128,128,128,.35)"
+    return f"background:rgba({ABOVE if value >= 0 else BELOW},{0.45 * share:.2f});{frame};{CELL}"

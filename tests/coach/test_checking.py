@@ -8,6 +8,7 @@ import torch
 
 from attn_course.coach import check, progress
 from attn_course.coach.catalogue import UnknownExercise
+from attn_course.coach.exercises import task_for
 from attn_course.coach.result import NotPassed
 
 
@@ -140,3 +141,25 @@ def test_an_interrupt_by_the_learner_goes_through():
 
     with pytest.raises(KeyboardInterrupt):
         check("formula.scores", answer)
+
+
+def test_the_picture_shows_the_matrix_that_differs_and_frames_only_what_differs():
+    def second_head(q, k):
+        out = right(q, k)
+        return out + torch.eye(*out.shape[-2:]) * torch.tensor([0, 5, 0])[:, None, None] if q.dim() == 4 else out
+
+    result = check("formula.scores", second_head)
+    assert "[0, 1] of the leading axes" in str(result)
+    assert result._repr_html_().count("outline:2px") == 4  # one for each query, on the diagonal
+
+
+def test_equal_numbers_look_equal_and_text_is_safe_on_a_page():
+    page = check("formula.scores", lambda q, k: 3 * right(q, k))._repr_html_()
+    assert page.count("0,114,178,0.45") == 2  # the target's largest, and yours, which is larger still
+    over_queries = task_for("formula.softmax").mistakes[0].answer
+    assert "Each <em>query</em> decides" in check("formula.softmax", over_queries)._repr_html_()
+
+    def prints(q, k):
+        print("<script>")
+
+    assert "&lt;script&gt;" in check("formula.scores", prints)._repr_html_()
