@@ -8,7 +8,6 @@ import nbformat
 import pytest
 from jupyter_lab import jupyter_lab, run_all
 from nbformat.v4 import new_code_cell, new_notebook
-from tiny_lessons import write
 from widget_pages import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -16,13 +15,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def lesson(tmp_path):
-    """A folder with the first lesson, or with a small stand-in while there is none."""
+    """A folder with the first lesson."""
     folder = tmp_path / "notebooks"
-    first = ROOT / "notebooks" / "01_formula.ipynb"
-    if not first.exists():
-        return write(folder) / "formula.ipynb"
     folder.mkdir()
-    return Path(shutil.copy(first, folder))
+    return Path(shutil.copy(ROOT / "notebooks" / "01_formula.ipynb", folder))
 
 
 @pytest.fixture
