@@ -28,7 +28,8 @@ def test_ci_workflow_and_devcontainer_call_the_two_commands():
 
 
 def make(*words: str, **environment: str) -> subprocess.CompletedProcess:
-    env = {**os.environ, **environment}
+    # As a user would: not as a part of the make that may be running these tests.
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")} | environment
     return subprocess.run(["make", *words], cwd=ROOT, env=env, capture_output=True, text=True)
 
 
