@@ -13,6 +13,7 @@ from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
 from tools.exercises import ROOT
+from tools.kernels import never_started
 from tools.normalise import read, stored_text
 from tools.notebooks import quiet_environment
 
@@ -73,6 +74,8 @@ class Course:
         path.parent.mkdir(parents=True)
         path.write_text(stored_text(nb, path), encoding="utf-8")
         done = self.api.autograde(self.name, learner)
+        if not done["success"] and never_started(done["log"]):
+            done = self.api.autograde(self.name, learner)
         assert done["success"], done["log"]
         with Gradebook(self.database) as book:
             handed_in = book.find_submission_notebook(self.name, self.name, learner)

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # so that it runs as a file, too
 
+from tools.kernels import with_a_kernel
 from tools.normalise import read, stored_text, write_if_changed
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,10 @@ def quiet_environment(home: str) -> dict[str, str]:
 
 def execute(path: Path, seconds: float = SECONDS) -> NotebookNode:
     """The notebook at `path`, run from its own folder in a fresh kernel of this Python. Raises Failed."""
+    return with_a_kernel(lambda: _attempt(path, seconds))
+
+
+def _attempt(path: Path, seconds: float) -> NotebookNode:
     nb = read(path)
     begun: list[NotebookNode] = []
     for cell in nb.cells:

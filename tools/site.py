@@ -18,6 +18,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from tools.kernels import with_a_kernel
+
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 300
 
@@ -73,19 +75,22 @@ def run(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         own = {"IPYTHONDIR": f"{home}/ipython", "ATTN_COURSE_HOME": f"{home}/course", "OMP_NUM_THREADS": "1"}
-        client = NotebookClient(
-            notebook,
-            timeout=SECONDS,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-            store_widget_state=True,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # errors, no advice
-        )
         try:
-            client.execute(env=os.environ | own)
+            with_a_kernel(lambda: _client(notebook, path).execute(env=os.environ | own))
         except CellExecutionError as error:
             raise SystemExit(f"{path.name} raised {error.ename}: {error.evalue}. The site was not built.") from error
     nbformat.write(notebook, path)
+
+
+def _client(notebook: nbformat.NotebookNode, path: Path) -> NotebookClient:
+    return NotebookClient(
+        notebook,
+        timeout=SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors, no advice
+    )
 
 
 def main() -> None:
