@@ -91,14 +91,11 @@ def explain(given: dict, annotations: dict) -> Exception | None:
 
 def _own_fault(name: str, value: Tensor, dims: str, kind: str) -> Exception | None:
     """What is wrong with this tensor whatever the others are: its dtype, or its number of axes."""
-    floating = value.dtype.is_floating_point
-    if kind == "Float" and not floating:
+    if kind == "Float" and not value.dtype.is_floating_point:
         return TypeError(
             f"{name} holds {str(value.dtype).removeprefix('torch.')} numbers; attention needs floating point. "
             f"Convert it first: {name}.float()."
         )
-    if kind == "Bool" and floating:
-        return TypeError(f"{name} should hold True and False (True = may look), got {value.dtype}.")
     least = len([dim for dim in dims.split() if not dim.startswith(("*", "..."))])
     if value.dim() < least:
         return ValueError(

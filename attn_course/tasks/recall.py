@@ -1,6 +1,6 @@
 """Recall: several pairs of a name and a content, then a name; what was its content?
 
-The smallest task that only attention can do: the right answer stands at a place that changes with every example.
+A small task made for attention: the right answer stands at a place that changes with every example.
 """
 
 from dataclasses import dataclass
