@@ -1,6 +1,10 @@
-"""Attention itself, in pure torch: the formula, and who may see whom."""
+"""Attention itself, in pure torch: the formula, who may see whom, many heads, and order."""
 
+from attn_course.attention.cache import KVCache, cache_bytes
 from attn_course.attention.formula import attention, attention_scores, attention_weights, masked_softmax
+from attn_course.attention.fused import fused
+from attn_course.attention.heads import MultiHead
+from attn_course.attention.positions import ALiBi, Learned, NoPositions, RelativeBias, Rotary, Sinusoidal
 from attn_course.attention.visibility import (
     Blocks,
     Visibility,
@@ -12,19 +16,33 @@ from attn_course.attention.visibility import (
     visible_where,
     window,
 )
+from attn_course.attention.watching import LayerRecord, silencing, watching
 
 __all__ = [
+    "ALiBi",
     "Blocks",
+    "KVCache",
+    "LayerRecord",
+    "Learned",
+    "MultiHead",
+    "NoPositions",
+    "RelativeBias",
+    "Rotary",
+    "Sinusoidal",
     "Visibility",
     "attention",
     "attention_scores",
     "attention_weights",
+    "cache_bytes",
     "causal",
     "document",
     "everything",
+    "fused",
     "masked_softmax",
     "padding",
+    "silencing",
     "sinks",
     "visible_where",
+    "watching",
     "window",
 ]
