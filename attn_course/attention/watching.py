@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attn_course.attention.formula import attention_scores, masked_softmax
+from attn_course.attention.formula import attention_scores
 from attn_course.attention.heads import MultiHead
 
 
@@ -76,11 +76,11 @@ def _exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Call
 def _recorder(name: str, mechanism: Callable, records: list[LayerRecord]) -> Callable:
     def record(q, k, v, visible=None, **change):
         output = mechanism(q, k, v, visible, **change)
-        scores = attention_scores(q, k, visible, **change)
-        hidden = scores.isneginf()
-        weights = masked_softmax(scores)
+        # Given the identity as values, a mechanism hands back its weights: its own, whatever code computed them.
+        one_hot = torch.eye(k.shape[-2], dtype=v.dtype, device=v.device).expand(*v.shape[:-2], -1, -1)
+        weights = mechanism(q, k, one_hot, visible, **change)  # (batch, head, query, key)
+        seen = None if visible is None else ~attention_scores(q, k, visible, **change).isneginf()
         scale = change.get("scale") or q.shape[-1] ** -0.5
-        seen = None if visible is None else ~hidden
         records.append(LayerRecord(q, k, v, scale, weights, output, seen, name))
         return output
 
