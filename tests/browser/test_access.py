@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attn_course.show.widgets import FormulaWidget, Head, ScalingWidget, VisibilityWidget
+from attn_course.show.widgets import FormulaWidget, Head, HeadsWidget, ScalingWidget, VisibilityWidget
 
 pytestmark = pytest.mark.browser
 
@@ -13,6 +13,7 @@ WIDGETS = {
     "sentence": lambda: FormulaWidget(heads=[Head("a head", ["token"] * 12, Q, Q)]),
     "scaling": ScalingWidget,
     "visibility": lambda: VisibilityWidget(window=True, sinks=True, document=True, padding=True, n_tokens=24),
+    "heads": HeadsWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
 

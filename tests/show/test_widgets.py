@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import traitlets
 from attn_course import attention
 from attn_course.attention import causal, document, sinks, window
 from attn_course.show import palette
-from attn_course.show.widgets import FormulaWidget, Head, ScalingWidget, VisibilityWidget, base
+from attn_course.show.widgets import FormulaWidget, Head, HeadsWidget, Maps, ScalingWidget, VisibilityWidget, base
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
-EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget]
+EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -27,6 +28,7 @@ def test_repr_is_short_and_stable():
     assert repr(FormulaWidget()) == "FormulaWidget(plane: 1 query, 4 keys)"
     assert repr(FormulaWidget(heads=[head()])) == "FormulaWidget(plane: 1 query, 4 keys; sentence: 4 tokens, 1 head)"
     assert repr(ScalingWidget()) == "ScalingWidget(d_k = 1 to 512, scale 1/d_k^a, 24 keys)"
+    assert repr(HeadsWidget()) == "HeadsWidget(2 layers of 4 heads, 1 sentence)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 
 
@@ -81,6 +83,10 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (ScalingWidget, {"n_keys": 25}, "n_keys"),
         (VisibilityWidget, {"ids": []}, "at least one entry"),
         (VisibilityWidget, {"n_tokens": 25}, "n_tokens"),
+        (HeadsWidget, {"layer": 2}, "layer should be 0 to 1, got 2"),
+        (HeadsWidget, {"distance": 9}, "distance"),
+        (HeadsWidget, {"sentences": [Maps("abc", [torch.rand(2, 4, 4)])]}, "3 queries, 3 keys"),
+        (HeadsWidget, {"sentences": [Maps("ab", [torch.rand(h, 2, 2)]) for h in (1, 2)]}, "from one model"),
     ],
 )
 def test_bad_input_gets_a_sentence(widget, wrong, sentence):
@@ -113,3 +119,18 @@ def test_sources_are_the_packages_own():
     for name in ("causal", "everything", "window", "padding"):
         assert sources[name] in whole
     assert sources["~"].startswith("def __invert__")
+
+
+def test_maps_are_sent_in_thousandths_with_special_tokens_marked():
+    weights = torch.rand(2, 3, 3, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    state = Maps(["[CLS]", "cup", "."], [weights, weights]).state()
+    assert state["special"] == [True, False, True]
+    assert (torch.tensor(state["weights"]) / 1000 - weights).abs().max() <= 5.1e-4
+    with pytest.raises(ValueError, match="no layer"):
+        Maps("ab", []).state()
+
+
+def test_two_sentences_of_the_real_model_stay_small():
+    layers = [torch.rand(12, 13, 13, generator=torch.Generator().manual_seed(i)).softmax(-1) for i in range(6)]
+    state = HeadsWidget([Maps(["word"] * 13, layers)] * 2).sentences
+    assert len(json.dumps(state, separators=(",", ":"))) < 100_000

@@ -1,7 +1,8 @@
 """Widgets that compute in the browser: alive in a notebook, and on a page with neither kernel nor network."""
 
 from attn_course.show.widgets.formula import FormulaWidget, Head
+from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 
-__all__ = ["FormulaWidget", "Head", "ScalingWidget", "VisibilityWidget"]
+__all__ = ["FormulaWidget", "Head", "HeadsWidget", "Maps", "ScalingWidget", "VisibilityWidget"]
