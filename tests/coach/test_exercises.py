@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attn_course.attention import attention, attention_scores, attention_weights, masked_softmax
+from attn_course.attention import attention, attention_scores, attention_weights, causal, masked_softmax
+from attn_course.attention.heads import split
 from attn_course.coach import check
 from attn_course.coach.catalogue import exercises
 from attn_course.coach.exercises import task_for
@@ -129,6 +130,17 @@ READY_MADE = [
         lambda s, visible: masked_softmax(s.masked_fill(~visible, -torch.inf)),
         "the course's own masked_softmax",
     ),
+    ("heads.split", lambda x, heads: split(x, heads), "the course's own split"),
+    (
+        "heads.grouped",
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True),
+        "torch's scaled_dot_product_attention",
+    ),
+    (
+        "heads.step",
+        lambda q, k, v, *past: attention(q, *(torch.cat(pair, -2) for pair in zip(past, (k, v), strict=True)), causal),
+        "the course's own attention",
+    ),
 ]
 
 
@@ -139,7 +151,7 @@ def test_an_answer_that_calls_what_it_should_build_is_refused(id, answer, named)
 
 
 def test_the_packages_own_visibility_is_refused_where_it_is_the_exercise():
-    from attn_course.attention import causal, document, window
+    from attn_course.attention import document, window
 
     tries = {
         "visibility.causal": lambda n_query, n_key: causal.dense(n_query, n_key),
