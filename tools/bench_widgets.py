@@ -27,6 +27,7 @@ PRESSED = {
     "formula": ("Attention by hand", "query at", ("ArrowUp", "ArrowDown")),
     "scaling": ("Scaling", "d_k", ("ArrowRight", "ArrowLeft")),
     "visibility": ("Who may look at whom", "tokens (keys)", ("ArrowRight", "ArrowLeft")),
+    "heads": ("All heads of a model", "distance", ("ArrowRight", "ArrowLeft")),
 }
 WATCH = """root => {
   window.latencies = [];
@@ -66,7 +67,7 @@ def report(where: str, page, presses: int) -> None:
 
 def write(folder: Path) -> Path:
     """One notebook with all the widgets."""
-    imports = "from attn_course.show.widgets import FormulaWidget, ScalingWidget, VisibilityWidget"
+    imports = "from attn_course.show.widgets import FormulaWidget, HeadsWidget, ScalingWidget, VisibilityWidget"
     cells = [
         new_markdown_cell("# Widgets"),
         new_code_cell(imports),

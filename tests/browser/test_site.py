@@ -15,6 +15,7 @@ KEYS = {
     "formula": ("query at", "ArrowUp"),
     "scaling": ("d_k", "ArrowRight"),
     "visibility": ("tokens (keys)", "ArrowRight"),
+    "heads": ("distance", "ArrowRight"),
 }
 
 

@@ -5,7 +5,12 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-WIDGETS = {"formula": "FormulaWidget()", "scaling": "ScalingWidget()", "visibility": "VisibilityWidget()"}
+WIDGETS = {
+    "formula": "FormulaWidget()",
+    "scaling": "ScalingWidget()",
+    "visibility": "VisibilityWidget()",
+    "heads": "HeadsWidget()",
+}
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display
 from IPython.core.pylabtools import print_figure
