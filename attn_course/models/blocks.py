@@ -65,6 +65,7 @@ class PreNorm(nn.Module):
         cache: KVCache | None = None,
         at: Int[Tensor, "*batch token"] | None = None,
     ) -> Stream:
+        check_memory(memory, crosses=self.cross is not None)
         x = x + self.attention(self.norm_attention(x), visible=visible, cache=cache, at=at)
         if self.cross is not None:
             x = x + self.cross(self.norm_cross(x), memory, memory_visible)
@@ -77,6 +78,7 @@ class PostNorm(PreNorm):
     normalises_stream = True
 
     def forward(self, x, visible=None, memory=None, memory_visible=None, cache=None, at=None):
+        check_memory(memory, crosses=self.cross is not None)
         x = self.norm_attention(x + self.attention(x, visible=visible, cache=cache, at=at))
         if self.cross is not None:
             x = self.norm_cross(x + self.cross(x, memory, memory_visible))
@@ -154,6 +156,19 @@ def places(tokens: Int[Tensor, "batch token"], caches: list[KVCache] | None = No
     return torch.arange(start, start + tokens.shape[1], device=tokens.device)
 
 
+def check_memory(memory: Memory | None, crosses: bool) -> None:
+    """Raise ValueError unless a memory is given to the blocks that look at one, and to no others."""
+    if crosses and memory is None:
+        raise ValueError(
+            "memory is missing: these blocks look at an encoder's output as well as at the text. Pass it as memory=…, "
+            "or build the decoder with cross=False."
+        )
+    if memory is not None and not crosses:
+        raise ValueError(
+            "A memory was given, but these blocks look at nothing besides the text. Build the decoder with cross=True."
+        )
+
+
 def check_tokens(tokens: Tensor, table: nn.Embedding) -> None:
     """Raise ValueError or TypeError with one sentence for tokens that the table cannot look up."""
     if not isinstance(tokens, Tensor) or tokens.dtype not in (torch.int64, torch.int32):
@@ -170,7 +185,7 @@ def check_tokens(tokens: Tensor, table: nn.Embedding) -> None:
         )
     last = table.num_embeddings - 1
     bad = (tokens < 0) | (tokens > last)
-    if bad.any():
+    if not tokens.is_meta and bad.any():
         raise ValueError(
             f"Token {int(tokens[bad][0])} is not in the vocabulary, which goes from 0 to {last}. "
             "The text was made for another vocabulary, or padding was marked with −1."
