@@ -1,1 +1,1 @@
-"""How the course trains a model."""
+"""How the course trains a model: one loop, what it leaves behind, and what was trained before with it."""

@@ -1,0 +1,64 @@
+"""Where the first number that is not finite came from: the batch is run again, and every layer's output looked at."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def first_nonfinite(model: nn.Module, run: Callable[[], object]) -> str | None:
+    """The first layer of `model` whose output is not finite during `run`, as a clause with its input; else None.
+
+    A layer counts when it has finished, so the innermost is named first: the one that made the number.
+    """
+    found: list[str] = []
+    with torch.no_grad(), _hooked(model, found):
+        try:
+            run()
+        except (ValueError, FloatingPointError):
+            if not found:  # it was not about such numbers
+                raise
+    return found[0] if found else None
+
+
+@contextmanager
+def _hooked(model: nn.Module, found: list[str]) -> Iterator[None]:
+    def look(name: str) -> Callable:
+        def hook(layer: nn.Module, given: tuple, output) -> None:
+            if not found and not all(_finite(each) for each in _tensors(output)):
+                found.append(_clause(name, layer, given))
+
+        return hook
+
+    handles = [layer.register_forward_hook(look(name)) for name, layer in model.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _clause(name: str, layer: nn.Module, given: tuple) -> str:
+    who = f"{name or 'the model'} ({type(layer).__name__})"
+    sick = [key for key, weight in layer.named_parameters(recurse=False) if not _finite(weight)]
+    if sick:
+        return f"{who}, whose {sick[0]} is not finite itself"
+    tensors = [each for each in _tensors(given) if each.is_floating_point() and each.numel()]
+    if not all(_finite(each) for each in tensors):
+        return f"{who}, whose input was not finite already"
+    most = f", the largest number {max(each.abs().max().item() for each in tensors):.2g}" if tensors else ""
+    return f"{who}; its input was finite{most}"
+
+
+def _finite(x: Tensor) -> bool:
+    return bool(torch.isfinite(x).all())
+
+
+def _tensors(value) -> Iterator[Tensor]:
+    """Every tensor in an output or in arguments, also inside tuples."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _tensors(each)

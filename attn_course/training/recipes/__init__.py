@@ -1,0 +1,1 @@
+"""How each shipped model was made: a file for each, holding `RECIPES`."""
