@@ -75,6 +75,7 @@ def run(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         own = {"IPYTHONDIR": f"{home}/ipython", "ATTN_COURSE_HOME": f"{home}/course", "OMP_NUM_THREADS": "1"}
+        own["TQDM_DISABLE"] = "1"  # a progress bar is a widget, and of no use on a page
         try:
             with_a_kernel(lambda: _client(notebook, path).execute(env=os.environ | own))
         except CellExecutionError as error:
