@@ -44,23 +44,24 @@ class KVCache:
         if self.k is None:
             self.k, self.v = k, v
         else:
-            self._check_fits(k)
+            self._check_fits(k, v)
             self.k = torch.cat([self.k, k], dim=-2)
             self.v = torch.cat([self.v, v], dim=-2)
         return self.k, self.v
 
-    def _check_fits(self, k: Tensor) -> None:
-        for what, axis in (("sequences", 0), ("heads", 1), ("features", 3)):
-            if self.k.shape[axis] != k.shape[axis]:
+    def _check_fits(self, k: Tensor, v: Tensor) -> None:
+        for kept, new in ((self.k, k), (self.v, v)):
+            for what, axis in (("sequences", 0), ("heads", 1), ("features", 3)):
+                if kept.shape[axis] != new.shape[axis]:
+                    raise ValueError(
+                        f"The cache was filled with {kept.shape[axis]} {what}, now come {new.shape[axis]}. "
+                        "Begin every batch with an empty cache."
+                    )
+            if kept.dtype != new.dtype or kept.device != new.device:
                 raise ValueError(
-                    f"The cache was filled with {self.k.shape[axis]} {what}, now come {k.shape[axis]}. "
-                    "Begin every batch with an empty cache."
+                    f"The cache is {kept.dtype} on {kept.device}, what comes is {new.dtype} on {new.device}. "
+                    "Begin with an empty cache after moving a model."
                 )
-        if self.k.dtype != k.dtype or self.k.device != k.device:
-            raise ValueError(
-                f"The cache is {self.k.dtype} on {self.k.device}, the new keys are {k.dtype} on {k.device}. "
-                "Begin with an empty cache after moving a model."
-            )
 
 
 def cache_bytes(layers: int, kv_heads: int, d_head: int, tokens: int, batch: int = 1, bytes_per_number: int = 2) -> int:

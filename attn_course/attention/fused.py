@@ -20,6 +20,7 @@ def fused(
     """`attention` by torch's scaled_dot_product_attention. Arguments as there; nothing is checked, for speed.
 
     A `score` may add to the scores (a bias, ALiBi) and nothing else: torch's kernel has no place for a soft-cap.
+    A query of NaN may come out as zeros: with few keys torch's CPU kernel takes its row for one that sees nothing.
     """
     n_query, n_key = q.shape[-2], k.shape[-2]
     if visible is causal and score is None and n_query == n_key:

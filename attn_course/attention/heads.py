@@ -72,7 +72,7 @@ class MultiHead(nn.Module):
         _check_tokens("x", x, self.w_q.weight, self.w_q.in_features)
         if memory is not None:
             _check_tokens("memory", memory, self.w_k.weight, self.w_k.in_features)
-            _check_same_batch(x, memory)
+            _check_memory(x, memory, cache)
         source = x if memory is None else memory
         q = split(self.w_q(x), self.heads)  # (batch, head, query, d_head)
         k = split(self.w_k(source), self.kv_heads)  # (batch, kv_head, key, d_head)
@@ -143,8 +143,13 @@ def _check_tokens(name: str, x: Tensor, weight: Tensor, d_model: int) -> None:
         )
 
 
-def _check_same_batch(x: Tensor, memory: Tensor) -> None:
+def _check_memory(x: Tensor, memory: Tensor, cache: KVCache | None) -> None:
     if x.shape[0] != memory.shape[0]:
         raise ValueError(
             f"x has {x.shape[0]} sequences, memory {memory.shape[0]}: every text needs the one that it looks at."
+        )
+    if cache is not None:
+        raise ValueError(
+            "A cache keeps the text's own keys; those of a memory would be added anew at each step. Give a memory or "
+            "a cache, not both."
         )

@@ -44,7 +44,9 @@ class Learned(NoPositions):
 
     def add(self, x, at):
         limit = self.table.num_embeddings
-        if at.numel() and int(at.max()) >= limit:
+        _check_features("Learned", "d_model", self.table.embedding_dim, x)
+        _check_at(at, x)
+        if not at.is_meta and int(at.max()) >= limit:
             raise ValueError(
                 f"Position {int(at.max())} lies beyond the {limit} positions that were learned (0 to {limit - 1}). "
                 "Shorten the text, or use an encoding without a table (rotary, ALiBi, sinusoidal)."
@@ -61,6 +63,8 @@ class Sinusoidal(NoPositions):
         self.d_model, self.base = d_model, base
 
     def add(self, x, at):
+        _check_features("Sinusoidal", "d_model", self.d_model, x)
+        _check_at(at, x)
         return x + sinusoids(at, self.d_model, self.base).to(x.dtype)
 
 
@@ -80,6 +84,8 @@ class Rotary(NoPositions):
         self.d_head, self.base, self.layout = d_head, base, layout
 
     def rotate(self, x, at):
+        _check_features("Rotary", "d_head", self.d_head, x)
+        _check_at(at, x)
         phase = phases(at, self.d_head, self.base)  # (…, token, d/2)
         if at.dim() == 2:
             phase = phase[:, None]  # (batch, 1, token, d/2): all heads alike
@@ -94,9 +100,12 @@ class ALiBi(NoPositions):
 
     def __init__(self, heads: int):
         super().__init__()
+        if heads < 1:
+            raise ValueError(f"ALiBi needs at least one head, got {heads}.")
         self.heads = heads
 
     def score(self, scores, i, j):
+        _check_head_count("ALiBi", self.heads, scores)
         slope = alibi_slopes(self.heads).to(scores)[:, None, None]  # (head, 1, 1)
         return scores - slope * (i - j).abs()
 
@@ -110,11 +119,18 @@ class RelativeBias(NoPositions):
 
     def __init__(self, heads: int, buckets: int = 32, farthest: int = 128, causal: bool = True):
         super().__init__()
+        exact = buckets // (2 if causal else 4)
+        if exact < 1 or farthest <= exact:
+            raise ValueError(
+                f"{buckets} buckets up to distance {farthest} cannot be laid out: take at least {2 if causal else 4} "
+                f"buckets, and farthest above {exact}, where the buckets begin to widen."
+            )
         self.table = nn.Embedding(buckets, heads)
         nn.init.zeros_(self.table.weight)
         self.farthest, self.causal = farthest, causal
 
     def score(self, scores, i, j):
+        _check_head_count("RelativeBias", self.table.embedding_dim, scores)
         bucket = distance_bucket(i - j, self.table.num_embeddings, self.farthest, self.causal)  # (query, key)
         return scores + self.table(bucket).permute(2, 0, 1).to(scores.dtype)  # (head, query, key)
 
@@ -174,3 +190,27 @@ def _joined(a: Tensor, b: Tensor, layout: str) -> Tensor:
 def _check_even(name: str, what: str, d: int) -> None:
     if d < 2 or d % 2:
         raise ValueError(f"{name} turns features in pairs, so {what} should be even, got {d}.")
+
+
+def _check_features(name: str, what: str, expected: int, x: Tensor) -> None:
+    if x.shape[-1] != expected:
+        raise ValueError(
+            f"{name} was made for {expected} features and met {x.shape[-1]}. Make it with {what}={x.shape[-1]}."
+        )
+
+
+def _check_head_count(name: str, heads: int, scores: Tensor) -> None:
+    if scores.dim() >= 3 and scores.shape[-3] != heads:
+        raise ValueError(
+            f"{name} was made for {heads} heads and met {scores.shape[-3]}. Make it with heads={scores.shape[-3]}."
+        )
+
+
+def _check_at(at: Tensor, x: Tensor) -> None:
+    """One position for each token, or torch would hand the same one to all of them."""
+    batch, n = x.shape[0], x.shape[-2]
+    if tuple(at.shape) not in {(n,), (1, n), (batch, n)}:
+        raise ValueError(
+            f"at has shape {tuple(at.shape)} where there are {batch} sequences of {n} tokens. "
+            f"Give one position for each token: ({n},), or ({batch}, {n})."
+        )

@@ -4,7 +4,8 @@ with watching(model) as records:
     model(tokens)
 records[0].weights                  # (batch, head, query, key)
 
-Only the mechanism is exchanged, for the time of the `with`; the outputs do not change.
+Only the mechanism is exchanged, for the time of the `with`; the outputs do not change. The weights are its own,
+whatever code computed them: it is called again with the identity as values, and what comes out is softmax(…)·I.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from attn_course.attention.formula import attention_scores
 from attn_course.attention.heads import MultiHead
+from attn_course.attention.visibility import Visibility
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class LayerRecord:
     scale: float
     weights: Float[Tensor, "batch head query key"]
     output: Float[Tensor, "batch head query d_v"]  # before the heads are joined
-    visible: Bool[Tensor, "*batch query key"] | None  # None: everything
+    visible: Bool[Tensor, "batch head query key"] | None  # None: everything
     name: str = ""  # of the layer in its model: "blocks.0.attention"
 
 
@@ -63,28 +64,39 @@ def _exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Call
     before = {name: layer.mechanism for name, layer in layers.items()}
     try:
         for name, layer in layers.items():
-            del layer.mechanism  # torch keeps modules and functions in different places, under one name
-            layer.mechanism = new(name, before[name])
+            # Python looks here first: a mechanism with parameters stays registered, it is only not called.
+            layer.__dict__["mechanism"] = new(name, before[name])
         yield
     finally:
         for name, layer in layers.items():
-            if hasattr(layer, "mechanism"):
-                del layer.mechanism
-            layer.mechanism = before[name]
+            layer.__dict__.pop("mechanism", None)
+            if not isinstance(before[name], nn.Module):
+                layer.__dict__["mechanism"] = before[name]
 
 
 def _recorder(name: str, mechanism: Callable, records: list[LayerRecord]) -> Callable:
     def record(q, k, v, visible=None, **change):
         output = mechanism(q, k, v, visible, **change)
-        # Given the identity as values, a mechanism hands back its weights: its own, whatever code computed them.
-        one_hot = torch.eye(k.shape[-2], dtype=v.dtype, device=v.device).expand(*v.shape[:-2], -1, -1)
-        weights = mechanism(q, k, one_hot, visible, **change)  # (batch, head, query, key)
-        seen = None if visible is None else ~attention_scores(q, k, visible, **change).isneginf()
-        scale = change.get("scale") or q.shape[-1] ** -0.5
+        weights = _weights(lambda values: mechanism(q, k, values, visible, **change), v)
+        scale = change.get("scale")
+        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        if isinstance(visible, Visibility):
+            visible = visible.dense(q.shape[-2], k.shape[-2], device=q.device)
+        seen = None if visible is None else visible.expand(weights.shape)
         records.append(LayerRecord(q, k, v, scale, weights, output, seen, name))
         return output
 
     return record
+
+
+def _weights(
+    mix: Callable[[Tensor], Tensor], v: Float[Tensor, "batch head key d_v"]
+) -> Float[Tensor, "batch head query key"]:
+    """What a mechanism makes of the identity, d_v columns at a time: a kernel may want values as wide as v."""
+    n_key, d_v = v.shape[-2:]
+    columns = torch.eye(n_key, -(-n_key // d_v) * d_v, dtype=v.dtype, device=v.device)
+    pieces = [mix(piece.expand(*v.shape[:-2], -1, -1)) for piece in columns.split(d_v, dim=1)]
+    return torch.cat(pieces, dim=-1)[..., :n_key]
 
 
 def _silencer(mechanism: Callable, numbers: list[int]) -> Callable:
