@@ -40,4 +40,5 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, text: dict[str, str]) -
     part = path.with_name(path.name + ".part")
     # Copies, since tied weights share their memory and safetensors keeps each tensor by itself.
     save_file({name: each.detach().cpu().contiguous().clone() for name, each in tensors.items()}, part, text)
+    part.chmod(0o644)  # safetensors keeps its files to their owner; others may read what a course ships
     os.replace(part, path)
