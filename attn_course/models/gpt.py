@@ -38,12 +38,13 @@ class GPT(Decoder):
         text, new = tokens, tokens
         for _ in range(count):
             scores = self(new, caches=caches)[:, -1]  # (batch, vocabulary)
-            new = _choose(scores, temperature, generator)  # (batch, 1)
+            new = choose(scores, temperature, generator)  # (batch, 1)
             text = torch.cat([text, new], dim=1)
         return text
 
 
-def _choose(scores: Tensor, temperature: float, generator: torch.Generator | None) -> Int[Tensor, "batch 1"]:
+def choose(scores: Tensor, temperature: float, generator: torch.Generator | None) -> Int[Tensor, "batch 1"]:
+    """The next token from the scores of the last: the likeliest at temperature 0, drawn as predicted at 1."""
     if temperature < 0:
         raise ValueError(f"temperature should be 0 or more, got {temperature}.")
     if temperature == 0:
