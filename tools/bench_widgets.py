@@ -28,6 +28,7 @@ PRESSED = {
     "scaling": ("Scaling", "d_k", ("ArrowRight", "ArrowLeft")),
     "visibility": ("Who may look at whom", "tokens (keys)", ("ArrowRight", "ArrowLeft")),
     "heads": ("All heads of a model", "distance", ("ArrowRight", "ArrowLeft")),
+    "order": ("Which places are alike", "query at place", ("ArrowRight", "ArrowLeft")),
 }
 WATCH = """root => {
   window.latencies = [];
@@ -67,10 +68,10 @@ def report(where: str, page, presses: int) -> None:
 
 def write(folder: Path) -> Path:
     """One notebook with all the widgets."""
-    imports = "from attn_course.show.widgets import FormulaWidget, HeadsWidget, ScalingWidget, VisibilityWidget"
+    names = sorted(call.split("(")[0] for call in WIDGETS.values())
     cells = [
         new_markdown_cell("# Widgets"),
-        new_code_cell(imports),
+        new_code_cell(f"from attn_course.show.widgets import {', '.join(names)}"),
         *(new_code_cell(call) for call in WIDGETS.values()),
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

@@ -10,6 +10,7 @@ WIDGETS = {
     "scaling": "ScalingWidget()",
     "visibility": "VisibilityWidget()",
     "heads": "HeadsWidget()",
+    "order": "OrderWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display

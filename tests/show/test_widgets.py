@@ -13,10 +13,19 @@ import traitlets
 from attn_course import attention
 from attn_course.attention import causal, document, sinks, window
 from attn_course.show import palette
-from attn_course.show.widgets import FormulaWidget, Head, HeadsWidget, Maps, ScalingWidget, VisibilityWidget, base
+from attn_course.show.widgets import (
+    FormulaWidget,
+    Head,
+    HeadsWidget,
+    Maps,
+    OrderWidget,
+    ScalingWidget,
+    VisibilityWidget,
+    base,
+)
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
-EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget]
+EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -29,6 +38,7 @@ def test_repr_is_short_and_stable():
     assert repr(FormulaWidget(heads=[head()])) == "FormulaWidget(plane: 1 query, 4 keys; sentence: 4 tokens, 1 head)"
     assert repr(ScalingWidget()) == "ScalingWidget(d_k = 1 to 512, scale 1/d_k^a, 24 keys)"
     assert repr(HeadsWidget()) == "HeadsWidget(2 layers of 4 heads, 1 sentence)"
+    assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 
 
@@ -83,6 +93,10 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (ScalingWidget, {"n_keys": 25}, "n_keys"),
         (VisibilityWidget, {"ids": []}, "at least one entry"),
         (VisibilityWidget, {"n_tokens": 25}, "n_tokens"),
+        (OrderWidget, {"d": 6}, "d should be 4, 8, 16, 32 or 64, got 6"),
+        (OrderWidget, {"heads": 4, "head": 4}, "head should be 0 to 3, got 4"),
+        (OrderWidget, {"table": torch.rand(63, 4)}, "each of 64 places or more"),
+        (OrderWidget, {"query": 64}, "query"),
         (HeadsWidget, {"layer": 2}, "layer should be 0 to 1, got 2"),
         (HeadsWidget, {"distance": 9}, "distance"),
         (HeadsWidget, {"sentences": [Maps("abc", [torch.rand(2, 4, 4)])]}, "3 queries, 3 keys"),

@@ -2,7 +2,8 @@
 
 from attn_course.show.widgets.formula import FormulaWidget, Head
 from attn_course.show.widgets.heads import HeadsWidget, Maps
+from attn_course.show.widgets.order import OrderWidget
 from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 
-__all__ = ["FormulaWidget", "Head", "HeadsWidget", "Maps", "ScalingWidget", "VisibilityWidget"]
+__all__ = ["FormulaWidget", "Head", "HeadsWidget", "Maps", "OrderWidget", "ScalingWidget", "VisibilityWidget"]
