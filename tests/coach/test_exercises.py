@@ -141,6 +141,17 @@ READY_MADE = [
         lambda q, k, v, *past: attention(q, *(torch.cat(pair, -2) for pair in zip(past, (k, v), strict=True)), causal),
         "the course's own attention",
     ),
+    (
+        "reach.fuse",
+        lambda text, left, right, w_q, w_k: F.scaled_dot_product_attention(
+            text @ w_q,
+            torch.cat([left, right], 1) @ w_k,
+            F.one_hot((torch.arange(left.shape[1] + right.shape[1]) >= left.shape[1]).long(), 2)
+            .to(text.dtype)
+            .expand(len(text), -1, -1),
+        ),
+        "torch's scaled_dot_product_attention",
+    ),
 ]
 
 
