@@ -75,6 +75,13 @@ def test_cached_equals_full_at_every_step(kind, encoding, mechanism):
         assert cache.length == t + 1
 
 
+@pytest.mark.parametrize("sizes", [[1] * 7, [3, 1, 3]])
+def test_unless_told_otherwise_tokens_stand_after_those_in_the_cache(sizes):
+    layer, x, cache = layer_of("grouped", "rotary, halves"), draw(2, 7), KVCache()
+    pieces = [layer(piece, visible=causal, cache=cache) for piece in x.split(sizes, dim=1)]
+    assert (torch.cat(pieces, dim=1) - layer(x, visible=causal)).abs().max() <= 1e-6
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(sorted(KINDS)),

@@ -124,9 +124,10 @@ def test_the_future_never_changes_the_past(n, at, block, shared):
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("chunks", [[1] * 9, [4, 1, 3, 1], [9]])
-def test_read_in_pieces_with_caches_is_read_whole(chunks, shared):
+@pytest.mark.parametrize("positions", [Learned(12, 16), Rotary(4), Sinusoidal(16)])
+def test_read_in_pieces_with_caches_is_read_whole(positions, chunks, shared):
     torch.manual_seed(0)
-    model = GPT(20, 16, 4, 3, Learned(12, 16), shared=shared)
+    model = GPT(20, 16, 4, 3, positions, shared=shared)
     tokens = torch.randint(20, (2, 9))
     caches = model.stack.caches(limit=9)
     pieces = [model(piece, caches=caches) for piece in tokens.split(chunks, dim=1)]
