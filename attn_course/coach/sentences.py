@@ -63,8 +63,10 @@ def wrong_kind(task: Task, yours: Outcome, target: Outcome) -> str | None:
         named = f": (…, {', '.join(task.axes)})" if task.axes and task.seen_through is None else ""
         return f"Your output has shape {tuple(out.shape)}, it should have {tuple(wanted.shape)}{named}."
     if (out.dtype == torch.bool) != (wanted.dtype == torch.bool):
-        words = "True and False" if wanted.dtype == torch.bool else "floating-point numbers"
+        words = "True and False" if wanted.dtype == torch.bool else _numbers(wanted)
         return f"Your output should hold {words}, it holds {_type(out)}."
+    if not wanted.is_floating_point() and out.dtype != wanted.dtype:
+        return f"Your output is {_type(out)}, it should hold {_numbers(wanted)} ({_type(wanted)})."
     if task.accepts is None and out.dtype != wanted.dtype:
         return f"Your output is {_type(out)}, the inputs are {_type(wanted)}: keep their type, nothing need convert it."
     return None
@@ -127,6 +129,10 @@ def _oddity(out: Tensor) -> str:
     if out.is_nested or out.layout != torch.strided:
         return "sparse or nested (`.to_dense()` mends a sparse one)"
     return f"on {out.device}"
+
+
+def _numbers(wanted: Tensor) -> str:
+    return "floating-point numbers" if wanted.is_floating_point() else "whole numbers"
 
 
 def _type(out: Tensor) -> str:
