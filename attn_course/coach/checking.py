@@ -72,7 +72,12 @@ def _judge(task: Task, answer: Any, seconds: float) -> Result:
 
 
 def _outcomes(task: Task, function: Callable, cases: tuple[Case, ...]) -> list[Outcome]:
-    return [run(function, case.args, task.gradients) for case in cases]
+    return [_outcome(task, function, case) for case in cases]
+
+
+def _outcome(task: Task, function: Callable, case: Case) -> Outcome:
+    called = function if case.within is None else case.within(function)
+    return run(called, case.args, task.gradients)
 
 
 def _compare(task: Task, outcomes: list[Outcome], targets: list[Outcome]) -> Result:
@@ -85,6 +90,7 @@ def _compare(task: Task, outcomes: list[Outcome], targets: list[Outcome]) -> Res
         if _right(task, case, yours, target):
             continue
         mistake = _named(task, outcomes, case)
+        task = replace(task, axes=case.axes or task.axes)
         words = mistake.sentence if mistake else sentences.explain(task, case, yours, target)
         caption = "" if "The case:" in words else f"Smallest case where it shows: {case.name}."
         return Result(
@@ -125,12 +131,14 @@ def _named(task: Task, outcomes: list[Outcome], first: Case) -> Mistake | None:
     100 times longer), all outputs must be of the family, and the effect the same on the first case that fails.
     """
     for mistake in task.mistakes:
-        theirs = _outcomes(task, mistake.answer, task.cases)
-        pairs = list(zip(outcomes, theirs, task.cases, strict=True))
-        counted = [pair for pair in pairs if task.family is None or pair[2] is first]
-        related = task.family is None or all(_related(task, a, b) for a, b, _ in pairs)
         alike = _same_effect if task.seen_through is not None else _alike
-        if related and all(alike(task, case, a, b) for a, b, case in counted):
+        for case, yours in zip(task.cases, outcomes, strict=True):
+            theirs = _outcome(task, mistake.answer, case)  # one by one: most mistakes are ruled out by the first case
+            related = task.family is None or _related(task, yours, theirs)
+            counts = task.family is None or case is first
+            if not related or (counts and not alike(task, case, yours, theirs)):
+                break
+        else:
             return mistake
     return None
 

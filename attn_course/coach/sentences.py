@@ -153,7 +153,8 @@ def _from_the_front(task: Task, case: Case) -> str | None:
     """Right on every smaller case, and this is the first with one more leading axis: then that is the news."""
     axes = [[arg.dim() for arg in one.args if isinstance(arg, Tensor)] for one in task.cases]
     number = task.cases.index(case)
-    if not axes[number] or number == 0 or max(map(max, axes[:number])) >= max(axes[number]):
+    smaller = [dim for each in axes[:number] for dim in each]
+    if not axes[number] or not smaller or max(smaller) >= max(axes[number]):
         return None
     return (
         " It was right with fewer leading axes (batches, heads): look for an axis that is counted from the front, and "

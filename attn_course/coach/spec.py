@@ -10,11 +10,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Case:
-    """One call of the learner's function. Cases are listed smallest first: the first that fails is the one shown."""
+    """One call of the learner's function. Cases are listed smallest first: the first that fails is the one shown.
+
+    within   puts the answer into something larger, and what comes of that is called: `within(answer)(*args)`. Not for
+             the last case, which is also run to see whether the answer does the work itself
+    axes     names of this output's axes, where they are not the task's
+    """
 
     name: str  # said to the learner: "2 queries, 3 keys"
     args: tuple[Any, ...]
     tolerance: float = 1e-9
+    within: Callable[[Callable], Callable] | None = None
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
