@@ -29,6 +29,7 @@ PRESSED = {
     "visibility": ("Who may look at whom", "tokens (keys)", ("ArrowRight", "ArrowLeft")),
     "heads": ("All heads of a model", "distance", ("ArrowRight", "ArrowLeft")),
     "order": ("Which places are alike", "query at place", ("ArrowRight", "ArrowLeft")),
+    "induction": ("An induction head forms", "training step", ("ArrowRight", "ArrowLeft")),
 }
 WATCH = """root => {
   window.latencies = [];

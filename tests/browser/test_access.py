@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attn_course.show.widgets import FormulaWidget, Head, HeadsWidget, ScalingWidget, VisibilityWidget
+from attn_course.show.widgets import FormulaWidget, Head, HeadsWidget, InductionWidget, ScalingWidget, VisibilityWidget
 
 pytestmark = pytest.mark.browser
 
@@ -14,6 +14,7 @@ WIDGETS = {
     "scaling": ScalingWidget,
     "visibility": lambda: VisibilityWidget(window=True, sinks=True, document=True, padding=True, n_tokens=24),
     "heads": HeadsWidget,
+    "induction": InductionWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
 

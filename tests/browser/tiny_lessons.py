@@ -11,6 +11,7 @@ WIDGETS = {
     "visibility": "VisibilityWidget()",
     "heads": "HeadsWidget()",
     "order": "OrderWidget()",
+    "induction": "InductionWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display

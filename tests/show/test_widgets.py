@@ -17,6 +17,7 @@ from attn_course.show.widgets import (
     FormulaWidget,
     Head,
     HeadsWidget,
+    InductionWidget,
     Maps,
     OrderWidget,
     ScalingWidget,
@@ -25,7 +26,7 @@ from attn_course.show.widgets import (
 )
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
-EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget]
+EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -38,6 +39,7 @@ def test_repr_is_short_and_stable():
     assert repr(FormulaWidget(heads=[head()])) == "FormulaWidget(plane: 1 query, 4 keys; sentence: 4 tokens, 1 head)"
     assert repr(ScalingWidget()) == "ScalingWidget(d_k = 1 to 512, scale 1/d_k^a, 24 keys)"
     assert repr(HeadsWidget()) == "HeadsWidget(2 layers of 4 heads, 1 sentence)"
+    assert repr(InductionWidget()) == "InductionWidget(2 models of 2 layers, 9 steps from 0 to 800)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 
@@ -60,7 +62,12 @@ def test_modules_and_styles_fetch_nothing(widget):
 
 
 def test_widgets_import_only_what_lies_below():
-    allowed = ("attn_course.attention", "attn_course.show.palette", "attn_course.show.widgets")
+    allowed = (
+        "attn_course.attention",
+        "attn_course.show.palette",
+        "attn_course.show.widgets",
+        "attn_course.training.recorded",
+    )
     for file in Path(base.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("attn_course"):
@@ -97,6 +104,9 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (OrderWidget, {"heads": 4, "head": 4}, "head should be 0 to 3, got 4"),
         (OrderWidget, {"table": torch.rand(63, 4)}, "each of 64 places or more"),
         (OrderWidget, {"query": 64}, "query"),
+        (InductionWidget, {"step": 250}, "step should be one of 0, 100, 200, 260, 300, 340, 400, 500, 800; got 250"),
+        (InductionWidget, {"period": 3}, "period should be one of 4 to 24; got 3"),
+        (InductionWidget, {"head": 4}, "head"),
         (HeadsWidget, {"layer": 2}, "layer should be 0 to 1, got 2"),
         (HeadsWidget, {"distance": 9}, "distance"),
         (HeadsWidget, {"sentences": [Maps("abc", [torch.rand(2, 4, 4)])]}, "3 queries, 3 keys"),

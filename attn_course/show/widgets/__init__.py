@@ -2,8 +2,18 @@
 
 from attn_course.show.widgets.formula import FormulaWidget, Head
 from attn_course.show.widgets.heads import HeadsWidget, Maps
+from attn_course.show.widgets.induction import InductionWidget
 from attn_course.show.widgets.order import OrderWidget
 from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 
-__all__ = ["FormulaWidget", "Head", "HeadsWidget", "Maps", "OrderWidget", "ScalingWidget", "VisibilityWidget"]
+__all__ = [
+    "FormulaWidget",
+    "Head",
+    "HeadsWidget",
+    "InductionWidget",
+    "Maps",
+    "OrderWidget",
+    "ScalingWidget",
+    "VisibilityWidget",
+]
