@@ -208,6 +208,7 @@ def test_grouped_queries_are_heads_with_equal_keys(kv_heads, group, n):
     torch.testing.assert_close(grouped(x, visible=causal), whole(x, visible=causal), atol=1e-12, rtol=0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
 def test_join_undoes_split_and_each_head_has_its_own_features(batch, n, heads, d_head):
     x = torch.arange(batch * n * heads * d_head).reshape(batch, n, -1)

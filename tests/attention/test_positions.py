@@ -101,6 +101,7 @@ def test_interleaved_is_multiplication_by_a_complex_number(half, heads, places, 
     assert (ours - by_complex_numbers(x, at)).abs().max() < 3e-4
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8))
 def test_the_layouts_differ_by_an_order_of_the_features(half):
     """Feature m of "halves" and m + d/2 are the pair (2m, 2m + 1) of "interleaved"."""
@@ -187,6 +188,7 @@ def test_slopes_of_twelve_heads():
     torch.testing.assert_close(alibi_slopes(12), torch.tensor(expected))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(0, 9))
 def test_alibi_takes_the_slope_for_each_step_of_distance(heads, n_query, before):
     scores = draw(2, heads, n_query, n_query + before)
