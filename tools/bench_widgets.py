@@ -24,6 +24,7 @@ from tools.site import build  # noqa: E402
 
 # widget: (its title, the control that has the focus, the two keys that are pressed in turn)
 PRESSED = {
+    "translation": ("A translator at work", "step", ("ArrowRight", "ArrowLeft")),
     "formula": ("Attention by hand", "query at", ("ArrowUp", "ArrowDown")),
     "scaling": ("Scaling", "d_k", ("ArrowRight", "ArrowLeft")),
     "visibility": ("Who may look at whom", "tokens (keys)", ("ArrowRight", "ArrowLeft")),

@@ -6,6 +6,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 WIDGETS = {
+    "translation": "TranslationWidget()",
     "formula": "FormulaWidget()",
     "scaling": "ScalingWidget()",
     "visibility": "VisibilityWidget()",

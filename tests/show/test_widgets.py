@@ -21,12 +21,14 @@ from attn_course.show.widgets import (
     Maps,
     OrderWidget,
     ScalingWidget,
+    Steps,
+    TranslationWidget,
     VisibilityWidget,
     base,
 )
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
-EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget]
+EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -38,6 +40,7 @@ def test_repr_is_short_and_stable():
     assert repr(FormulaWidget()) == "FormulaWidget(plane: 1 query, 4 keys)"
     assert repr(FormulaWidget(heads=[head()])) == "FormulaWidget(plane: 1 query, 4 keys; sentence: 4 tokens, 1 head)"
     assert repr(ScalingWidget()) == "ScalingWidget(d_k = 1 to 512, scale 1/d_k^a, 24 keys)"
+    assert repr(TranslationWidget()) == "TranslationWidget(1 number, 2 heads)"
     assert repr(HeadsWidget()) == "HeadsWidget(2 layers of 4 heads, 1 sentence)"
     assert repr(InductionWidget()) == "InductionWidget(2 models of 2 layers, 9 steps from 0 to 800)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
@@ -107,6 +110,16 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (InductionWidget, {"step": 250}, "step should be one of 0, 100, 200, 260, 300, 340, 400, 500, 800; got 250"),
         (InductionWidget, {"period": 3}, "period should be one of 4 to 24; got 3"),
         (InductionWidget, {"head": 4}, "head"),
+        (TranslationWidget, {"step": 3}, "step should be 0 to 2, got 3"),
+        (TranslationWidget, {"head": -2}, "head should be -1 to 1, got -2"),
+        (TranslationWidget, {"numbers": [[]]}, "at least one reading"),
+        (TranslationWidget, {"numbers": [[Steps("ab", "c", torch.rand(1, 1, 2), [], [])]]}, "2 steps, 2 source words"),
+        (TranslationWidget, {"numbers": [[Steps("ab", "c", torch.rand(1, 2, 2), [(1, 0)], [])]]}, "joins no two words"),
+        (
+            TranslationWidget,
+            {"numbers": [[Steps("ab", word, torch.rand(1, 2, 2), [], []) for word in "cd"]]},
+            "same target words",
+        ),
         (HeadsWidget, {"layer": 2}, "layer should be 0 to 1, got 2"),
         (HeadsWidget, {"distance": 9}, "distance"),
         (HeadsWidget, {"sentences": [Maps("abc", [torch.rand(2, 4, 4)])]}, "3 queries, 3 keys"),

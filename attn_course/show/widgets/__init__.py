@@ -5,6 +5,7 @@ from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.induction import InductionWidget
 from attn_course.show.widgets.order import OrderWidget
 from attn_course.show.widgets.scaling import ScalingWidget
+from attn_course.show.widgets.translation import Steps, TranslationWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "Maps",
     "OrderWidget",
     "ScalingWidget",
+    "Steps",
+    "TranslationWidget",
     "VisibilityWidget",
 ]
