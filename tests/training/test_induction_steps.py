@@ -35,6 +35,12 @@ def test_weights_are_kept_to_half_a_step():
         assert (exact - rounded).abs().max() <= exact.abs().max() / 127 * 0.51
 
 
+def test_what_was_kept_is_restored():
+    moment = steps.kept(steps.make(seed=3))
+    for read, wanted in zip(steps.matrices(steps.restored(moment)), steps.matrices(unpacked(moment)), strict=True):
+        assert torch.allclose(read, wanted)
+
+
 def test_rows_are_different_tokens_and_then_the_same_again():
     drawn = steps.rows(torch.Generator().manual_seed(0), 200, (4, 16))
     assert isinstance(drawn, InductionBatch) and drawn.tokens.shape == (200, 33)

@@ -5,7 +5,7 @@ picture, 32 tokens and 32 features, and know positions by rotation. Their weight
 to 127 and one scale a matrix, so that a page can hold all eighteen and run them.
 """
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from functools import partial
 
@@ -85,6 +85,16 @@ def kept(model: GPT) -> dict:
     scales = [each.abs().max().item() / 127 for each in found]
     whole = torch.stack([(each / scale).round() for each, scale in zip(found, scales, strict=True)]).to(torch.int8)
     return {"scales": [round(scale, 7) for scale in scales], "weights": b64encode(whole.numpy().tobytes()).decode()}
+
+
+def restored(moment: dict) -> GPT:
+    """A model from what `kept` made of it, each number to half of a 127th of its matrix's largest."""
+    model = make(seed=0).eval()
+    whole = torch.frombuffer(bytearray(b64decode(moment["weights"])), dtype=torch.int8).view(-1, D_MODEL, D_MODEL)
+    with torch.no_grad():
+        for place, numbers, scale in zip(matrices(model), whole, moment["scales"], strict=True):
+            place.copy_(numbers * scale)
+    return model
 
 
 def watched_run(name: str) -> dict:
