@@ -37,10 +37,11 @@ site: ## build the static site
 	@$(SETUP) test
 	$(PY) tools/site.py
 
-bench: ## measure start-up and widgets
+bench: ## measure start-up, widgets, and the layer of heads
 	@$(SETUP) test
 	$(PY) tools/bench.py
 	$(PY) tools/bench_widgets.py
+	$(PY) tools/bench_heads.py
 
 constraints: ## pin the newest versions that fit pyproject.toml, in constraints.txt (PYTHON=python3.11, the oldest there is)
 	@sh tools/constraints.sh "$(PYTHON)"
