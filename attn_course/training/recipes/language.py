@@ -1,6 +1,7 @@
 """The course's language model: a small GPT that has read Python's documentation, character by character.
 
-It sees 128 characters at once, with rotary positions, so it may write on beyond them, and gets worse there.
+It sees 128 characters at once. Rotary positions let `GPT.write` go on beyond them, but it was never trained there, and
+what it writes falls apart. `written` goes on by forgetting what is further back.
 """
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from attn_course.attention import Rotary, fused
 from attn_course.models.gpt import GPT
-from attn_course.tasks.documentation import documentation, encode, passages, surprise
+from attn_course.tasks.documentation import decode, documentation, encode, passages, surprise
 from attn_course.training.checkpoints import Recipe
 from attn_course.training.history import History
 from attn_course.training.loop import train
@@ -37,6 +38,15 @@ def fit(model: GPT, steps: int = STEPS, seed: int = 0) -> History:
 def figures(model: GPT) -> dict[str, float]:
     """Bits a character on the held-out text (`surprise`: window 128, stride 64), all of it."""
     return {"held_out_bits": surprise(model, encode(documentation().held_out), WINDOW, WINDOW // 2).mean().item()}
+
+
+def written(model: GPT, start: str, count: int, temperature: float = 0.7, seed: int = 0) -> str:
+    """`start` and `count` characters that the model writes after it, each from the last 128 that stand before."""
+    generator = torch.Generator().manual_seed(seed)
+    text = encode(start)[None]
+    for _ in range(count):
+        text = torch.cat([text, model.write(text[:, -WINDOW:], 1, temperature, generator)[:, -1:]], dim=1)
+    return decode(text[0])
 
 
 RECIPES = {"language": Recipe(make, fit, figures)}
