@@ -16,6 +16,7 @@ KEYS = {
     "scaling": ("d_k", "ArrowRight"),
     "visibility": ("tokens (keys)", "ArrowRight"),
     "heads": ("distance", "ArrowRight"),
+    "induction": ("training step", "ArrowRight"),
 }
 
 
@@ -98,7 +99,9 @@ def test_dark_and_light_follow_the_pages_button(visit):
 def test_the_index_leads_to_every_lesson(visit):
     page = visit("index.html")
     links = page.locator("article a.reference.internal").evaluate_all("all => all.map(a => a.getAttribute('href'))")
-    assert [f"notebooks/{name}.html" for name in sorted(WIDGETS)] == [link for link in links if link.startswith("notebooks/")]
+    assert [f"notebooks/{name}.html" for name in sorted(WIDGETS)] == [
+        link for link in links if link.startswith("notebooks/")
+    ]
 
 
 def test_no_page_names_a_file_elsewhere(site):
