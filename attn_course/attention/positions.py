@@ -46,6 +46,11 @@ class Learned(NoPositions):
         limit = self.table.num_embeddings
         _check_features("Learned", "d_model", self.table.embedding_dim, x)
         _check_at(at, x)
+        if not at.is_meta and int(at.min()) < 0:
+            raise ValueError(
+                f"Position {int(at.min())} comes before the first, which is 0. Filler on the left can take any place: "
+                "at.clamp(min=0)."
+            )
         if not at.is_meta and int(at.max()) >= limit:
             raise ValueError(
                 f"Position {int(at.max())} lies beyond the {limit} positions that were learned (0 to {limit - 1}). "
