@@ -1,7 +1,7 @@
 """Three models of attention only that met repeating rows: two layers, one layer, and two that knew a single period.
 
-The last is a false induction head. It learned to look a fixed number of tokens back, and as long as rows repeat after
-32 tokens, it scores like a true one.
+The last only seems to look for what followed. It learned to reach a fixed number of tokens back, in two hops, and is
+right as often as the first as long as rows repeat every 32 tokens (a period of 8 or 16 does that too).
 """
 
 from functools import partial
