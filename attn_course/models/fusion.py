@@ -1,8 +1,9 @@
 """Fusion: two images and a question's words in one model. The words look at the patches of both images.
 
-Two models that differ in one place. In `Fusion` each image is encoded alone, so whatever a patch holds comes from its
-own image, and attention to an image's patches is attention to that image. In `MixedFusion` the patches of both images
-look at one another first: a patch of the right image may hold what is known of the left one.
+Three models that differ in what a patch may hold and in who is looked at. In `Fusion` each image is encoded alone, so
+whatever a patch holds comes from its own image, and attention to an image's patches is attention to that image. In
+`MixedFusion` the patches of both images look at one another first: a patch of the right image may hold what is known of
+the left one. In `RelayedFusion` it has to.
 """
 
 import torch
@@ -73,6 +74,16 @@ class MixedFusion(Fusion):
 
     def encode(self, left, right):
         return self.encoder(torch.cat([self.embed(left, 0), self.embed(right, 1)], dim=1))
+
+
+class RelayedFusion(MixedFusion):
+    """Mixed, and the words look at the patches of the right image only. Whatever they know of the left one came along
+    in the right one's patches; their attention to it is zero, whatever is asked."""
+
+    def forward(self, left, right, words, readable=None):
+        patches = torch.arange(2 * self.n, device=words.device)
+        of_right = (patches >= self.n)[None, None, None]  # (1, 1, 1, patch of both)
+        return super().forward(left, right, words, of_right if readable is None else readable & of_right)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ import torch
 
 from attn_course.attention import attention_weights
 from attn_course.attention.heads import split
-from attn_course.models.fusion import Fusion, MixedFusion, mass_on_left
+from attn_course.models.fusion import Fusion, MixedFusion, RelayedFusion, mass_on_left
 
 
 def make(kind):
@@ -13,7 +13,7 @@ def make(kind):
     return kind(image=8, patch=4, words=6, answers=5, length=3, d_model=16, heads=2, layers=2).eval()
 
 
-@pytest.fixture(params=[Fusion, MixedFusion])
+@pytest.fixture(params=[Fusion, MixedFusion, RelayedFusion])
 def model(request):
     return make(request.param)
 
@@ -50,7 +50,9 @@ def test_an_unreadable_image_says_nothing_alone_and_something_mixed():
     assert not torch.allclose(mixed(left, right, words, readable), mixed(other, right, words, readable))
 
 
-def test_mass_on_left_is_the_softmax_of_the_answering_words_scores(model):
+@pytest.mark.parametrize("kind", [Fusion, MixedFusion])
+def test_mass_on_left_is_the_softmax_of_the_answering_words_scores(kind):
+    model = make(kind)
     left, right, words = asked()
     with torch.no_grad():
         memory = model.encode(left, right)
@@ -64,9 +66,20 @@ def test_mass_on_left_is_the_softmax_of_the_answering_words_scores(model):
     assert ((expected > 0) & (expected < 1)).all()
 
 
-def test_mixed_and_alone_have_the_same_parameters():
-    alone, mixed = make(Fusion), make(MixedFusion)
-    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), mixed.parameters(), strict=True))
+def test_relayed_the_left_image_has_no_attention_and_reaches_the_answer():
+    left, right, words = asked()
+    other, _, _ = asked(seed=2)
+    relayed, mixed = make(RelayedFusion), make(MixedFusion)
+    assert torch.equal(mass_on_left(relayed, left, right, words), torch.zeros(3, 2))
+    assert not torch.allclose(relayed(left, right, words), relayed(other, right, words))
+    readable = (torch.arange(8) >= 4)[None, None, None]
+    assert torch.equal(relayed(left, right, words), mixed(left, right, words, readable))
+    assert torch.equal(relayed(left, right, words, readable), relayed(left, right, words))
+
+
+@pytest.mark.parametrize("kind", [MixedFusion, RelayedFusion])
+def test_all_have_the_same_parameters(kind):
+    assert all(torch.equal(a, b) for a, b in zip(make(Fusion).parameters(), make(kind).parameters(), strict=True))
 
 
 def test_gradients_reach_every_part(model):
