@@ -28,7 +28,7 @@ RATE = {"transformer": 3e-3, "GRU": 1e-2}  # what the grid chose
 KINDS = tuple(RATE)
 
 
-def make(kind: str, vocabulary: int = VOCABULARY) -> nn.Module:
+def make(kind: str) -> nn.Module:
     """A model that was not trained, of about 26,000 parameters.
 
     "transformer": 2 layers, 4 heads, d_model 32. "GRU": one layer, 64 numbers in its state. The transformer attends
@@ -37,8 +37,8 @@ def make(kind: str, vocabulary: int = VOCABULARY) -> nn.Module:
     if kind not in KINDS:
         raise ValueError(f"kind should be one of {', '.join(KINDS)}, got {kind!r}.")
     if kind == "transformer":
-        return GPT(vocabulary, 32, heads=4, layers=2, positions=Rotary(8), mechanism=fused)
-    return Recurrent(vocabulary, 64)
+        return GPT(VOCABULARY, 32, heads=4, layers=2, positions=Rotary(8), mechanism=fused)
+    return Recurrent(VOCABULARY, 64)
 
 
 def parameters(model: nn.Module) -> int:
