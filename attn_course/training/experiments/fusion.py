@@ -8,7 +8,7 @@ words from looking at the patches of the image that is asked about: its attentio
 import torch
 from torch import Tensor, nn
 
-from attn_course.models.fusion import Fusion, mass_on_left
+from attn_course.models.fusion import Fusion, RelayedFusion, mass_on_left
 from attn_course.tasks.digits import split
 from attn_course.tasks.two_images import LEFT, RIGHT, SIDES, Pairs, chance, exchanged, text_only
 from attn_course.training.recipes.fusion import KINDS, STEPS, figures, fit_fusion, held_out_pairs, make_fusion
@@ -37,11 +37,15 @@ def exchange(model: Fusion, question: int, seed: int = 0) -> dict[str, float]:
     dice = torch.Generator().manual_seed(2)
     new = {side: exchanged(drawn, side, held_out, dice) for side in SIDES}
     mass = mass_on_left(model, drawn.left, drawn.right, drawn.words).mean().item()
-    unseen = one_side(model, other)
-    return {
+    found = {
         "mass on asked": mass if asked == "left" else 1 - mass,
         "changed, asked exchanged": changed(model, drawn, new[asked]),
         "changed, other exchanged": changed(model, drawn, new[other]),
+    }
+    if isinstance(model, RelayedFusion):  # its words see one image only as it is
+        return found
+    unseen = one_side(model, other)
+    return found | {
         "asked unseen: changed, asked exchanged": changed(model, drawn, new[asked], unseen),
         "asked unseen: changed, other exchanged": changed(model, drawn, new[other], unseen),
     }
