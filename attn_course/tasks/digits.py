@@ -46,7 +46,7 @@ def split(seed: int = 0, held_out: int = 360) -> tuple[Digits, Digits]:
     return everyone[order[held_out:]], everyone[order[:held_out]]
 
 
-def noisy(shown: Digits, std: float = 0.3, seed: int = 0) -> Digits:
+def noisy(shown: Digits, std: float = 0.2, seed: int = 0) -> Digits:
     """Normal noise on every pixel, cut off at paper and ink: a small shift, the strokes stay where they were."""
     if std < 0:
         raise ValueError(f"std is the spread of the noise, 0 or more, got {std}.")
