@@ -1,0 +1,63 @@
+"""What makes each claim of lesson 05 false."""
+
+# A model that hears nothing but the first noun; a rival that is no synonym.
+HEARS_ORDER = (
+    "_bag = vector\n"
+    "vector = lambda text, model: F.one_hot(torch.tensor(len(text.split()[1])), 99).float()\n"
+    "turned = {'The dog bit': 'The police bit'}"
+)
+IN_PLACE = (
+    "_Rotary = Rotary\nclass Rotary(_Rotary):\n    def rotate(self, x, at):\n        return x * (1 + at)[:, None]\n"
+)
+STRANGERS = "table = torch.randn(512, 384, generator=torch.Generator().manual_seed(0))"
+# Nothing was learned; or nothing was forgotten, because it is asked at the trained length.
+UNTRAINED = "rotary = reader(Rotary(16), seed=0).eval()"
+
+CONTROLS = {
+    "order.1": HEARS_ORDER,
+    "order.2": "turned = {thanks: 'The weather will be fine tomorrow.'}",
+    # Positions that are still there.
+    "order.3": "NoPositions = lambda: minilm.model.stack.positions",
+    "order.4": "NoPositions = lambda: minilm.model.stack.positions",
+    "order.5": "blind = minilm.model",
+    "order.6": "minilm.model.stack.positions = NoPositions()",
+    # A mask that hides nothing; one where there should be none.
+    "order.7": "causal = everything",
+    "order.8": "causal = everything",
+    "order.9": "causal = everything",
+    "order.10": "everything = causal",
+    # Scores that depend on the place; layouts that agree; features in an order that is not the one.
+    "order.11": "_score = score\nscore = lambda i, j: _score(i, j, 'halves', 'interleaved')",
+    "order.12": "_score = score\nscore = lambda i, j, *layouts: _score(i, j)",
+    "order.13": IN_PLACE + "q = q * 0 + torch.arange(64)\nRotary.rotate = lambda self, x, at: x * torch.arange(64)",
+    "order.14": STRANGERS,
+    "order.15": "import attn_course.show.widgets.order as _module\n_cosines = _module.cosines\n"
+    "_module.cosines = lambda vectors: _cosines(table[1:256])",
+    # Recorded figures that are exchanged: each encoding gets another one's.
+    "order.16": "_at = at\nat = lambda name, *rest: _at('none', *rest)",
+    "order.17": "_at = at\nat = lambda name, *rest: _at('ALiBi', *rest)",
+    "order.18": "_at = at\nat = lambda name, length: _at(name, 48)",
+    "order.19": "_at = at\nat = lambda name, *rest: _at('rotary', *rest)",
+    "order.20": UNTRAINED,
+    "order.21": "LENGTH = 192",
+    "order.22": "through = [1 - share for share in through]",
+    "order.23": "through = [0.9] * len(WINDOWS)",
+    # A window that does nothing; one that helps everybody; training that changes nothing.
+    "order.24": "found.update({(name, 'window', False): found[name, 'plain', False] for name in NAMES})",
+    "order.25": "found.update({(name, 'window', False): found['rotary', 'window', False] for name in NAMES})",
+    "order.26": "found['sinusoidal', 'plain', True] = found['sinusoidal', 'plain', False]",
+    "order.27": "found['sinusoidal', 'window', True] = found['learned', 'window', True]",
+    # One layout under both names; the right one under the wrong name.
+    "order.28": "agree = agree[::-1]",
+    "order.29": "_Rotary = Rotary\nRotary = lambda d, layout: _Rotary(d)",
+    "order.30": "torch.bfloat16 = torch.float32",
+    "order.31": "kept['float32'] = kept['bfloat16']",
+    "order.32": "kept['bfloat16'] = kept['float32']",
+    # Filler that is not counted; filler that is.
+    "order.33": "_padded = padded_vectors\n"
+    "padded_vectors = lambda model, sentences, longest, count: _padded(model, sentences, longest, False)",
+    "order.34": "_padded = padded_vectors\n"
+    "padded_vectors = lambda model, sentences, longest, count: _padded(model, sentences, longest)",
+    "order.35": "from attn_course.attention import Sinusoidal\nrotary = with_positions(rotary, Sinusoidal(64))",
+    "order.36": "minilm.model.stack.positions = NoPositions()",
+}
