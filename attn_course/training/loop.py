@@ -1,5 +1,7 @@
 """One loop that trains: seed, AdamW, a loss a step, a progress bar, and a state that a run can be resumed from."""
 
+import os
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +56,9 @@ def train(
     history = run.history
     training = model.training
     done = len(history)
-    bar = tqdm(range(done, steps), "training", initial=done, total=steps, leave=False, delay=2)
+    # Said here, too: in a notebook tqdm does not look at this variable by itself.
+    quiet = os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    bar = tqdm(range(done, steps), "training", initial=done, total=steps, leave=False, delay=2, disable=quiet)
     for step in bar:
         optimizer.param_groups[0]["lr"] = rates[step]
         loss = _loss(model, loss_of_batch, generator, step, rates[step])
