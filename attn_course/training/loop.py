@@ -1,7 +1,6 @@
 """One loop that trains: seed, AdamW, a loss a step, a progress bar, and a state that a run can be resumed from."""
 
 import os
-import os
 from collections.abc import Callable
 from pathlib import Path
 
