@@ -163,15 +163,3 @@ def test_a_history_says_what_it_holds():
     assert history.tail(2) == 1.5
     with pytest.raises(ValueError, match="no loss yet"):
         History().tail()
-
-
-@pytest.mark.parametrize(("said", "disabled"), [("1", True), ("0", False), ("", False)])
-def test_a_bar_is_not_drawn_where_none_is_wanted(monkeypatch, said, disabled):
-    # In a notebook tqdm's own class does not look at the variable, and a stored bar differs from run to run.
-    from attn_course.training import loop
-
-    seen, tqdm = [], loop.tqdm
-    monkeypatch.setenv("TQDM_DISABLE", said)
-    monkeypatch.setattr(loop, "tqdm", lambda *args, **kwargs: seen.append(kwargs["disable"]) or tqdm(*args, **kwargs))
-    train(nn.Linear(1, 1), lambda model, generator: model(torch.ones(1, 1)).square().mean(), steps=3)
-    assert seen == [disabled]
