@@ -6,6 +6,7 @@ import torch
 from attn_course.attention import causal, window
 from attn_course.tasks.last_time import NOTHING, last_time_batch
 from attn_course.training.experiments import extrapolation as experiment
+from attn_course.training.experiments import extrapolation_slower as slower
 from attn_course.training.recorded import recorded
 
 
@@ -72,3 +73,11 @@ def test_what_was_recorded_is_this_experiment():
         for how in experiment.VISIBLE:
             assert len(run[how]["accuracy"]) == len(run[how]["loss"]) == experiment.LONGEST // experiment.BIN
     assert seen["any time"][5] == pytest.approx(experiment._rival(48), abs=1e-3)
+
+
+def test_the_slower_runs_are_the_same_but_for_their_rate():
+    seen = recorded("extrapolation_slower")
+    assert seen["settings"] == {"steps": experiment.STEPS, "lr": experiment.RATE / 3}
+    kinds = [(run["encoding"], run["seed"]) for run in seen["runs"]]
+    assert kinds == [(name, seed) for seed in experiment.SEEDS for name in slower.COMPARED]
+    assert all(len(run["plain"]["accuracy"]) == experiment.LONGEST // experiment.BIN for run in seen["runs"])

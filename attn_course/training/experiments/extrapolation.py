@@ -58,7 +58,7 @@ def reader(encoding: NoPositions, seed: int = 0) -> GPT:
     return GPT(SYMBOLS, D_MODEL, HEADS, layers=2, positions=encoding, mechanism=fused, d_hidden=2 * D_MODEL)
 
 
-def fit(model: GPT, seed: int = 0, steps: int = STEPS, shifted: bool = False) -> History:
+def fit(model: GPT, seed: int = 0, steps: int = STEPS, shifted: bool = False, lr: float = RATE) -> History:
     """Train on texts of LENGTH tokens, in place."""
 
     def loss(model: GPT, generator: torch.Generator) -> Tensor:
@@ -69,7 +69,7 @@ def fit(model: GPT, seed: int = 0, steps: int = STEPS, shifted: bool = False) ->
         scores = model(drawn.tokens, at=at)
         return F.cross_entropy(scores.flatten(0, 1), drawn.wanted.flatten(), ignore_index=NOTHING)
 
-    history = train(model, loss, steps, lr=RATE, seed=seed, schedule=warmup_cosine(100), clip=1.0)
+    history = train(model, loss, steps, lr=lr, seed=seed, schedule=warmup_cosine(100), clip=1.0)
     model.eval()
     return history
 

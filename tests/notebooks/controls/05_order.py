@@ -38,26 +38,28 @@ CONTROLS = {
     "order.17": "_at = at\nat = lambda name, *rest: _at('ALiBi', *rest)",
     "order.18": "_at = at\nat = lambda name, length: _at(name, 48)",
     "order.19": "_at = at\nat = lambda name, *rest: _at('rotary', *rest)",
-    "order.20": UNTRAINED,
-    "order.21": "LENGTH = 192",
-    "order.22": "through = [1 - share for share in through]",
-    "order.23": "through = [0.9] * len(WINDOWS)",
+    "order.20": "_slowly = slowly\nslowly = lambda name, length: _slowly('rotary', length)",
+    "order.21": "_slowly = slowly\nslowly = lambda name, length: _slowly(name, 48)",
+    "order.22": UNTRAINED,
+    "order.23": "LENGTH = 192",
+    "order.24": "through = [1 - share for share in through]",
+    "order.25": "through = [0.9] * len(WINDOWS)",
     # A window that does nothing; one that helps everybody; training that changes nothing.
-    "order.24": "found.update({(name, 'window', False): found[name, 'plain', False] for name in NAMES})",
-    "order.25": "found.update({(name, 'window', False): found['rotary', 'window', False] for name in NAMES})",
-    "order.26": "found['sinusoidal', 'plain', True] = found['sinusoidal', 'plain', False]",
-    "order.27": "found['sinusoidal', 'window', True] = found['learned', 'window', True]",
+    "order.26": "found.update({(name, 'window', False): found[name, 'plain', False] for name in NAMES})",
+    "order.27": "found.update({(name, 'window', False): found['rotary', 'window', False] for name in NAMES})",
+    "order.28": "found['sinusoidal', 'plain', True] = found['sinusoidal', 'plain', False]",
+    "order.29": "found['sinusoidal', 'window', True] = found['learned', 'window', True]",
     # One layout under both names; the right one under the wrong name.
-    "order.28": "agree = agree[::-1]",
-    "order.29": "_Rotary = Rotary\nRotary = lambda d, layout: _Rotary(d)",
-    "order.30": "torch.bfloat16 = torch.float32",
-    "order.31": "kept['float32'] = kept['bfloat16']",
-    "order.32": "kept['bfloat16'] = kept['float32']",
+    "order.30": "agree = agree[::-1]",
+    "order.31": "_Rotary = Rotary\nRotary = lambda d, layout: _Rotary(d)",
+    "order.32": "torch.bfloat16 = torch.float32",
+    "order.33": "kept['float32'] = kept['bfloat16']",
+    "order.34": "kept['bfloat16'] = kept['float32']",
     # Filler that is not counted; filler that is.
-    "order.33": "_padded = padded_vectors\n"
+    "order.35": "_padded = padded_vectors\n"
     "padded_vectors = lambda model, sentences, longest, count: _padded(model, sentences, longest, False)",
-    "order.34": "_padded = padded_vectors\n"
+    "order.36": "_padded = padded_vectors\n"
     "padded_vectors = lambda model, sentences, longest, count: _padded(model, sentences, longest)",
-    "order.35": "from attn_course.attention import Sinusoidal\nrotary = with_positions(rotary, Sinusoidal(64))",
-    "order.36": "minilm.model.stack.positions = NoPositions()",
+    "order.37": "from attn_course.attention import Sinusoidal\nrotary = with_positions(rotary, Sinusoidal(64))",
+    "order.38": "minilm.model.stack.positions = NoPositions()",
 }
