@@ -58,30 +58,32 @@ CONTROLS = {
     # Ways that differ where they should not, or not where they should; a neighbour that is no better.
     "reach.38": 'tuning["rows"] = [row | {"shift": {"noise": "rotation", "rotation": "noise"}[row["shift"]]}\n'
     '                  for row in tuning["rows"]]',
-    "reach.39": 'tuning["rows"] = [row | {"shift": {"noise": "rotation", "rotation": "noise"}[row["shift"]]}\n'
+    "reach.39": 'swap = {"full": "LoRA r=1", "LoRA r=1": "full"}\n'
+    'tuning["rows"] = [row | {"way": swap.get(row["way"], row["way"])} for row in tuning["rows"]]',
+    "reach.40": 'tuning["rows"] = [row | {"shift": {"noise": "rotation", "rotation": "noise"}[row["shift"]]}\n'
     '                  for row in tuning["rows"]]',
-    "reach.40": 'tuning["rows"] = [row | {"way": {"full": "scratch", "scratch": "full"}.get(row["way"], row["way"])}\n'
+    "reach.41": 'tuning["rows"] = [row | {"way": {"full": "scratch", "scratch": "full"}.get(row["way"], row["way"])}\n'
     '                  for row in tuning["rows"]]',
-    "reach.41": 'tuning["rows"] = [row | {"shift": {"noise": "rotation", "rotation": "noise"}[row["shift"]]}\n'
+    "reach.42": 'tuning["rows"] = [row | {"shift": {"noise": "rotation", "rotation": "noise"}[row["shift"]]}\n'
     '                  for row in tuning["rows"]]',
-    "reach.42": 'seeds_ = seeds\nseeds = lambda way, shift, what="accuracy": seeds_("zero-shot", shift, what)',
-    "reach.43": 'seeds_ = seeds\nseeds = lambda way, shift, what="accuracy": seeds_("full", shift, what)',
-    "reach.44": 'seeds_ = seeds\nseeds = lambda way, shift, what="accuracy": seeds_(\n'
+    "reach.43": 'seeds_ = seeds\nseeds = lambda way, shift, what="accuracy": seeds_("zero-shot", shift, what)',
+    "reach.44": 'seeds_ = seeds\nseeds = lambda way, shift, what="accuracy": seeds_("full", shift, what)',
+    "reach.45": 'seeds_ = seeds\nseeds = lambda way, shift, what="accuracy": seeds_(\n'
     '    "scratch" if way == "nearest neighbour" else way, shift, what)',
     # Answers from the words alone; a head that looks everywhere alike; models that were never trained.
-    "reach.45": "right = dict.fromkeys(right, text_only())",
-    "reach.46": 'alone_ = recorded\nrecorded = lambda name: {"rows": [\n'
+    "reach.46": "right = dict.fromkeys(right, text_only())",
+    "reach.47": 'alone_ = recorded\nrecorded = lambda name: {"rows": [\n'
     '    row | {"figures": {"accuracy": text_only()}} for row in alone_(name)["rows"]]}',
-    "reach.47": "mass = dict.fromkeys(mass, 0.5)",
-    "reach.48": 'asker = fusion.make_fusion("fusion")',
-    "reach.49": 'mixed["left"] = exchange(fusion.make_fusion("fusion-mixed"), LEFT)',
-    "reach.50": 'seeds_of = lambda kind: [{"left": exchange(fusion.make_fusion("fusion-mixed"), LEFT)}]',
-    "reach.51": "relayed = asker",
-    "reach.52": 'causes["relayed"] = exchange(fusion.make_fusion("fusion-relayed"), LEFT)',
-    "reach.53": 'relays = [run["left"] for run in seeds_of("fusion")]',
-    "reach.54": "first = second",
-    "reach.55": "second = first",
-    "reach.56": 'hidden["encoded alone"] = hidden["relayed"]',
-    "reach.57": 'hidden["relayed"] = hidden["encoded alone"]',
-    "reach.58": "rehearsed = whole",
+    "reach.48": "mass = dict.fromkeys(mass, 0.5)",
+    "reach.49": 'asker = fusion.make_fusion("fusion")',
+    "reach.50": 'mixed["left"] = exchange(fusion.make_fusion("fusion-mixed"), LEFT)',
+    "reach.51": 'seeds_of = lambda kind: [{"left": exchange(fusion.make_fusion("fusion-mixed"), LEFT)}]',
+    "reach.52": "relayed = asker",
+    "reach.53": 'causes["relayed"] = exchange(fusion.make_fusion("fusion-relayed"), LEFT)',
+    "reach.54": 'relays = [run["left"] for run in seeds_of("fusion")]',
+    "reach.55": "first = second",
+    "reach.56": "second = first",
+    "reach.57": 'hidden["encoded alone"] = hidden["relayed"]',
+    "reach.58": 'hidden["relayed"] = hidden["encoded alone"]',
+    "reach.59": "rehearsed = whole",
 }
