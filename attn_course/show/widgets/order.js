@@ -103,13 +103,16 @@ function say(state, { row, spread }) {
   const [query, encoding] = [state.query, state.encoding];
   const back = [1, 4, 16].filter((steps) => query - steps >= 0);
   const digits = encoding === "relative" ? 0 : 2;
-  const words = back.map((steps) => `${fixed(row[query - steps], digits)} at ${steps}`).join(", ");
-  const kind = { alibi: "A weight is multiplied by", relative: "Bucket" }[encoding] ?? "Likeness";
+  const words = back
+    .map((steps) => `${fixed(row[query - steps], digits)} ${steps === 1 ? "one step back" : `at ${steps}`}`)
+    .join(", ");
+  const kinds = { alibi: "a weight is multiplied by", relative: "the bucket is" };
   const law =
     spread < 1e-9
       ? "Only the distance counts."
       : `The same distance gives different numbers at different places, up to ${fixed(spread)} apart.`;
-  const near = encoding === "none" || !back.length ? "" : ` ${kind} from place ${query}, by steps back: ${words}.`;
+  const kind = kinds[encoding] ?? "the likeness is";
+  const near = encoding === "none" || !back.length ? "" : ` From place ${query} ${kind} ${words}.`;
   return `${NAMES[encoding]} (${settings(state)}).${near} ${law}`;
 }
 
