@@ -56,7 +56,7 @@ function curvePicture({ row, range: [low, high] }, { query, encoding }) {
   node.setAttribute("role", "img");
   const seen = row.map((value, place) => [place, value]).filter(([, value]) => value !== null);
   const path = seen.map(([place, value], at) => `${at ? "L" : "M"}${x(place)} ${y(value)}`).join("");
-  const marks = encoding === "relative" ? [low, Math.round(high / 2), high] : low < 0 ? [low, 0, 1] : [0, 0.5, 1];
+  const marks = encoding === "relative" ? [low, Math.round(high / 2), high] : low < -0.08 ? [low, 0, 1] : [0, 0.5, 1];
   node.append(
     ...marks.flatMap((value) => [
       line(left, y(value), width - 8, y(value), { class: value === 0 ? "axis" : "grid" }),
