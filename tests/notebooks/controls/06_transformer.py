@@ -35,8 +35,9 @@ CONTROLS = {
     "transformer.13": "alike = {name: torch.ones(4) for name in alike}",
     "transformer.14": "alike = {name: torch.zeros(4) for name in alike}",
     "transformer.15": "alike['another of its kind'] = alike['its double']",
-    "transformer.16": "without['residual'] = without['nothing']",
-    "transformer.17": "without['positions'] = without['nothing']",
+    # Parts exchanged: one that can be spared for one that cannot.
+    "transformer.16": "ratio['residual'] = ratio['feed-forward']",
+    "transformer.17": "ratio['normalisation'] = ratio['positions']",
     # One step of training; the other placement's figures.
     "transformer.18": "shallow = {n: depth.learn(4, n, steps=1)[1].measured['held out'][-1][1] for n in depth.BLOCKS}",
     "transformer.19": OTHER_LOSSES + "losses_at = lambda n, norm, *a, **k: _l(n, 'post-norm', *a, **k)",
