@@ -134,7 +134,15 @@ def test_the_wheel_carries_solutions_and_the_licence_but_no_editors_copies(proje
     assert "attn_course/course/solutions/98_change.ipynb" in names
     assert "attn_course/coach/catalogue.toml" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert not [name for name in names if "checkpoint" in name or name.startswith(("tools", "tests"))]
+    assert not [name for name in names if "ipynb_checkpoints" in name or name.startswith(("tools", "tests"))]
+
+
+def test_the_wheel_carries_trained_models_measurements_and_texts(project):
+    with zipfile.ZipFile(build(project)) as wheel:
+        names = wheel.namelist()
+    for folder in ("checkpoints", "recorded", "tasks/data"):
+        files = [f"attn_course/{folder}/{path.name}" for path in (ROOT / "attn_course" / folder).iterdir()]
+        assert files and set(files) <= set(names)
 
 
 def test_a_teachers_copy_without_solutions_builds(project, tmp_path):
