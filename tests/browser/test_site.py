@@ -17,6 +17,7 @@ KEYS = {
     "visibility": ("tokens (keys)", "ArrowRight"),
     "heads": ("distance", "ArrowRight"),
     "induction": ("training step", "ArrowRight"),
+    "translation": ("step", "ArrowRight"),
 }
 
 
