@@ -17,6 +17,7 @@ KEYS = {
     "visibility": ("tokens (keys)", "ArrowRight"),
     "heads": ("distance", "ArrowRight"),
     "induction": ("training step", "ArrowRight"),
+    "order": ("query at", "ArrowRight"),
     "translation": ("step", "ArrowRight"),
 }
 
