@@ -71,11 +71,12 @@ def _attempt(path: Path, seconds: float) -> NotebookNode:
         timeout_func=lambda cell: max(1, int(deadline - time.monotonic())),
         record_timing=False,
         store_widget_state=False,
+        shutdown_kernel="immediate",
         on_cell_execute=lambda cell, cell_index: begun.append(cell),
     )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         try:
-            client.execute(env=quiet_environment(home))
+            client.execute(env=quiet_environment(home), cleanup_kc=True)  # the manager is ours, so the client asks
         except CellExecutionError as error:
             why = f"{error.ename}: {error.evalue}".strip().splitlines()[0].rstrip(".")
             raise Failed(f"{_where(path, begun)} raised {why}.") from error

@@ -2,6 +2,7 @@
 
 import re
 
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -63,6 +64,8 @@ def test_a_notebook_that_fails_is_left_and_its_cell_named(tmp_path, capsys, sour
     assert len(said.strip().splitlines()) == 1
     assert re.search(why, said), said
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    left = [each for each in psutil.Process().children() if "ipykernel_launcher" in " ".join(each.cmdline())]
+    assert not left  # a loop without an end would go on and take a core from whoever comes next
 
 
 def test_an_edit_made_while_a_notebook_runs_is_kept(tmp_path, capsys):
