@@ -38,8 +38,8 @@ def test_digits_reads_digits_and_not_turned_ones():
 def test_the_image_that_is_asked_about_is_looked_at(name):
     figures = index()[name]["figures"]
     assert figures["accuracy"] > 0.93 > 2 * text_only()
-    assert figures["mass on left, asked left"] > 0.8
-    assert figures["mass on left, asked right"] < 0.2
+    assert figures["mass on left, asked left"] > 0.9
+    assert figures["mass on left, asked right"] < 0.1
     assert all(figures[question] > 0.85 for question in QUESTIONS)
 
 

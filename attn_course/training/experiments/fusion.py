@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attn_course.models.fusion import Fusion, RelayedFusion, mass_on_left
 from attn_course.tasks.digits import split
 from attn_course.tasks.two_images import LEFT, RIGHT, SIDES, Pairs, chance, exchanged, text_only
-from attn_course.training.recipes.fusion import KINDS, STEPS, figures, fit_fusion, held_out_pairs, make_fusion
+from attn_course.training.recipes.fusion import HEADS, KINDS, STEPS, figures, fit_fusion, held_out_pairs, make_fusion
 
 SEEDS = (0, 1, 2)
 
@@ -62,7 +62,8 @@ def measure() -> dict:
             exchanges = {"left": exchange(model, LEFT, seed), "right": exchange(model, RIGHT, seed)}
             rows.append({"model": kind, "seed": seed, "figures": figures(model, seed), "asked": exchanges})
     settings = {
-        "model": "4 × 4 patches, 48 features, 4 heads, 1 block for the images, 1 with cross-attention for the words",
+        "model": "4 × 4 patches, 48 features, 1 block for the images, 1 with cross-attention for the words",
+        "heads": HEADS,
         "steps": STEPS,
         "batch": 64,
         "lr": 3e-3,
