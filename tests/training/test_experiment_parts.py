@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from attn_course.models.attention_only import NoFeedForward
 from attn_course.models.blocks import FeedForward, PreNorm
 from attn_course.tasks.translation import batch_of, pair
-from attn_course.training.experiments.parts import SEEDS, WITHOUT, NoNetwork, NoResidual, learn, measure
+from attn_course.training.experiments.parts import SEEDS, WITHOUT, NoResidual, learn, measure
 from attn_course.training.recipes.translation import translator
 from attn_course.training.recorded import recorded
 
@@ -16,7 +17,7 @@ def test_each_part_is_missing_and_nothing_else(without):
     model = translator(**WITHOUT[without])
     blocks = [*model.encoder.stack.blocks, *model.decoder.stack.blocks]
     assert all(isinstance(b, NoResidual if without == "residual" else PreNorm) for b in blocks)
-    assert all(isinstance(b.feed_forward, NoNetwork if without == "feed-forward" else FeedForward) for b in blocks)
+    assert all(isinstance(b.feed_forward, NoFeedForward if without == "feed-forward" else FeedForward) for b in blocks)
     norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]
     assert (norms == []) is (without == "normalisation")
     two = batch_of([pair(42)])
@@ -31,7 +32,7 @@ def test_without_a_residual_a_block_gives_what_its_last_part_gives():
     x = torch.randn(1, 3, 64)
     attended = block.attention(block.norm_attention(x))
     assert torch.allclose(block(x), block.feed_forward(block.norm_feed_forward(attended)), atol=1e-6)
-    assert torch.equal(NoNetwork(4, 8)(x), torch.zeros_like(x))
+    assert torch.equal(NoFeedForward(4, 8)(x), torch.zeros_like(x))
 
 
 def test_a_short_run_has_the_form_of_the_record():

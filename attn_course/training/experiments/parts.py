@@ -1,9 +1,10 @@
 """What a block misses when one part is taken out: translators that learn for 150 steps without it, three seeds each."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from attn_course.attention import NoPositions
+from attn_course.models.attention_only import NoFeedForward
 from attn_course.models.blocks import PreNorm
 from attn_course.tasks.translation import numbers, pairs
 from attn_course.training.history import History
@@ -25,20 +26,10 @@ class NoResidual(PreNorm):
         return self.feed_forward(self.norm_feed_forward(x))
 
 
-class NoNetwork(nn.Module):
-    """Adds nothing to the stream where a feed-forward network would."""
-
-    def __init__(self, d_model: int, d_hidden: int, bias: bool = True):
-        super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.zeros_like(x)
-
-
 WITHOUT = {
     "nothing": {},
     "normalisation": {"norm": lambda d_model: nn.Identity()},
-    "feed-forward": {"feed_forward": NoNetwork},
+    "feed-forward": {"feed_forward": NoFeedForward},
     "positions": {"positions": NoPositions()},
     "residual": {"block": NoResidual},
 }
