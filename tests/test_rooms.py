@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "attn_course"
-FLOORS = (("attention",), ("models", "tasks"), ("training",), ("show",), ("coach",))  # ground floor first
+FLOORS = (("attention",), ("models", "tasks"), ("training",), ("diagnosis",), ("show",), ("coach",))  # ground floor first
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 

@@ -1,0 +1,110 @@
+"""Vitals that need a row of weights as a whole: sparsity, coverage, window, and how alike two heads are.
+
+They are taken on some query rows, drawn at random, and say how sure they are; or on every row, and are exact.
+Definitions: `attn_course.diagnosis.vitals`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attn_course.diagnosis.strips import Scores, Strip
+
+EPSILON = 1e-3  # a weight below this is counted as doing nothing
+SHARE = 0.96  # of a row's mass: what MInference (2407.02490) found the first 4 K of 128 K columns to carry
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over query rows, and its standard error: 0 where every row was taken, NaN from a single one."""
+
+    mean: Tensor
+    error: Tensor
+
+
+@dataclass(frozen=True)
+class CloseVitals:
+    """Measures of one layer, each with (batch, head), taken on `rows`."""
+
+    rows: Int[Tensor, "row"]
+    sparsity: Estimate  # share of a row's visible weights that lie below EPSILON
+    keys_needed: Estimate  # fewest keys that hold SHARE of a row
+    coverage: Estimate  # the same as a share of the keys that the query may look at
+    window: Estimate  # smallest w such that |i − j| < w holds SHARE of a row
+    divergence: Estimate  # (batch, head, head): Jensen–Shannon divergence of two heads' rows, in bits, 0 alike to 1
+
+
+def draw_rows(n_query: int, sample: int | None, seed: int, device=None) -> Int[Tensor, "row"]:
+    """So many rows, in order, drawn without replacement; all of them if `sample` is None or not less than that."""
+    if sample is None or sample >= n_query:
+        return torch.arange(n_query, device=device)
+    chosen = torch.randperm(n_query, generator=torch.Generator().manual_seed(seed))[:sample]
+    return chosen.sort().values.to(device)
+
+
+def close_vitals(scores: Scores, sample: int | None = 64, seed: int = 0) -> CloseVitals:
+    """Take them on `sample` rows drawn with `seed`; None: on every row. Rows that see no key are left out."""
+    rows = draw_rows(scores.n_query, sample, seed, scores.q.device)
+    names = ("sparsity", "keys_needed", "coverage", "window", "divergence")
+    taken: dict[str, list[list[Tensor]]] = {name: [[] for _ in range(scores.batch)] for name in names}
+    for strip in scores.strips(at=rows, all_heads=True):
+        for name, value in _of_strip(strip).items():
+            taken[name][strip.batch].append(value)
+    whole = len(rows) == scores.n_query
+    found = {}
+    for name, by_sequence in taken.items():
+        estimates = [_estimate(torch.cat(pieces), whole) for pieces in by_sequence]
+        found[name] = Estimate(*(torch.stack(part) for part in zip(*estimates, strict=True)))
+    return CloseVitals(rows, **found)
+
+
+def _of_strip(strip: Strip) -> dict[str, Tensor]:
+    """Each measure of each row that sees something: (row, head), or (row, head, head)."""
+    weights = strip.weights()  # (head, row, key)
+    distance = (strip.i - strip.j).abs().expand(weights.shape[1:])
+    seen = True if strip.visible is None else strip.visible
+    n = strip.visible_keys.expand(weights.shape[:2])  # (head, row)
+    some = (n > 0).all(0)
+    mass = weights.sum(-1, keepdim=True)
+    enough = SHARE * mass * (1 - 1e-6)  # rounding must not ask for one key more
+    largest = weights.sort(-1, descending=True).values.cumsum(-1)
+    needed = (largest < enough).sum(-1) + 1
+    order = distance.argsort(stable=True, dim=-1)
+    nearest = weights.gather(-1, order.expand(weights.shape)).cumsum(-1)
+    last = (nearest < enough).sum(-1).clamp(max=weights.shape[-1] - 1)
+    window = distance.gather(-1, order).expand(weights.shape).gather(-1, last[..., None])[..., 0] + 1
+    small = ((weights < EPSILON) & seen).sum(-1)
+    of_row = {
+        "sparsity": small / n.clamp(min=1),
+        "keys_needed": needed,
+        "coverage": needed / n.clamp(min=1),
+        "window": window,
+    }
+    found = {name: value.T[some].to(weights.dtype) for name, value in of_row.items()}
+    return found | {"divergence": _divergences(weights)[some]}
+
+
+def _divergences(weights: Float[Tensor, "head row key"]) -> Float[Tensor, "row head head"]:
+    """Jensen–Shannon divergence in bits of each two heads, row by row: H(½(P + Q)) − ½(H(P) + H(Q))."""
+    entropy = _entropy_bits(weights)  # (head, row)
+    rows = []
+    for head in range(weights.shape[0]):
+        middle = _entropy_bits((weights + weights[head]) / 2)
+        rows.append((middle - (entropy + entropy[head]) / 2).clamp(min=0).T)
+    return torch.stack(rows, dim=1)
+
+
+def _entropy_bits(p: Float[Tensor, "head row key"]) -> Float[Tensor, "head row"]:
+    return -torch.special.xlogy(p, p).sum(-1) / math.log(2)
+
+
+def _estimate(rows: Float[Tensor, "row *rest"], whole: bool) -> tuple[Tensor, Tensor]:
+    n = rows.shape[0]
+    if n == 0:
+        return rows.new_zeros(rows.shape[1:]), rows.new_zeros(rows.shape[1:])
+    mean = rows.mean(0)
+    error = torch.zeros_like(mean) if whole else rows.std(0) / math.sqrt(n)
+    return mean, error

@@ -1,0 +1,270 @@
+"""Vitals of attention without its N × N map: strips of rows, each measured and dropped.
+
+A strip holds a few query rows of a few heads, about two million scores: it stays in the processor's cache, and the memory
+asked for is that of the inputs, whatever the length. Every measure is exact; its definition, one plain function on the
+whole map, stands in `vitals`, and the tests hold the two together.
+
+Scores are shifted by the greatest of their row, z = s − m. With p = e^z and l = Σp, nothing overflows, and nothing
+large is taken from anything large:
+
+    entropy = log l − Σ p z / l        energy = m + Σ p z / l        participation = l² / Σ p²
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_course.attention import Visibility
+from attn_course.attention.formula import ScoreChange
+from attn_course.attention.shapes import shaped
+from attn_course.diagnosis.close import CloseVitals, close_vitals
+from attn_course.diagnosis.strips import Scores, Strip
+
+PerQuery = Float[Tensor, "batch head query"]
+
+
+@dataclass(frozen=True)
+class StreamingVitals:
+    """What one attention layer did. Definitions, units and sources: `attn_course.diagnosis.vitals`.
+
+    A query that sees no key has 0 everywhere, `visible_keys` included. A learned sink (a null key) counts as one more
+    key in entropy, energy and participation; `null_mass` says what it took.
+    """
+
+    output: Float[Tensor, "batch head query d_v"] | None
+    entropy: PerQuery  # nats
+    energy: PerQuery  # the score that a row pays attention to, on average
+    mean_distance: PerQuery  # tokens: Σ A |i − j|
+    participation: PerQuery  # 1 / Σ A²: how many keys share the row
+    set_mass: dict[str, PerQuery]  # the share of the row that a set of tokens takes
+    null_mass: PerQuery | None  # the share that the learned sink takes; None: there is none
+    received: Float[Tensor, "batch head key"]  # Σ of a key's weights over the queries
+    max_logit: Float[Tensor, "batch head"]  # greatest visible score, after scale, cap and bias
+    visible_keys: Int[Tensor, "batch head query"]  # keys that a query may look at
+    key_seen: Bool[Tensor, "batch head key"]  # may any query look at this key?
+    close: CloseVitals | None  # sparsity, coverage, window, similarity: what needs a row as a whole
+    path: dict[str, str]  # measure → how it was taken
+
+    @property
+    def normalised_entropy(self) -> PerQuery:
+        """H / log n, n the keys that the query may look at: 0 one has it all, 1 all share alike; 0 where n < 2."""
+        n = self.visible_keys.to(self.entropy.dtype)
+        return torch.where(n > 1, self.entropy / n.clamp(min=2).log(), torch.zeros_like(self.entropy))
+
+
+def streaming_vitals_of(
+    q, k, v=None, visible=None, scale=None, *, score=None, bias=None, sinks=None, token_sets=None, sample=64, seed=0
+) -> StreamingVitals:
+    """`streaming_vitals` with nothing checked: what NaN there is goes into the measures, for a doctor to find."""
+    with torch.no_grad():
+        scores = Scores(q, k, visible, scale, score, bias, sinks)
+        sums = _Sums(scores, v, token_sets or {})
+        for strip in scores.strips():
+            sums.add(strip)
+        close = None if sample == 0 else close_vitals(scores, sample, seed)
+    return sums.vitals(close)
+
+
+@shaped
+def streaming_vitals(
+    q: Float[Tensor, "batch head query d_k"],
+    k: Float[Tensor, "batch kv_head key d_k"],
+    v: Float[Tensor, "batch kv_head key d_v"] | None = None,
+    visible: Visibility | Tensor | None = None,
+    scale: float | None = None,
+    *,
+    score: ScoreChange | None = None,
+    bias: Tensor | None = None,
+    sinks: Tensor | None = None,
+    token_sets: dict | None = None,
+    sample: int | None = 64,
+    seed: int = 0,
+) -> StreamingVitals:
+    """The vitals of softmax(QKᵀ·scale)V, exact, in memory that grows with N and not with N².
+
+    q, k, v     fewer heads in k and v than in q: grouped queries. v may be left out: no output then, and less work
+    visible     who may look at whom, as in `attention`. A `Visibility` is never written out as a matrix
+    scale       1/√d_k unless given
+    score       (scores, query position, key position) → scores: a soft-cap, ALiBi
+    bias        added to the scores after that; broadcasts to (batch, head, query, key)
+    sinks       (head,): one learned logit a head that competes with the keys and has no value (a null key)
+    token_sets  name → the numbers of the keys, or True/False of shape (key,) or (batch, key)
+    sample      sparsity, coverage, window and similarity are taken on so many query rows, drawn with `seed`, and carry
+                a standard error. None: on every row, exact and slow. 0: not at all
+
+    Half precision is widened to float32. No gradient flows. Raises ValueError or TypeError with one sentence for shapes
+    that do not fit, a set that names keys that are not there, and a negative sample.
+    """
+    _check(q, k, visible, bias, sinks, sample)
+    return streaming_vitals_of(
+        q, k, v, visible, scale, score=score, bias=bias, sinks=sinks, token_sets=token_sets, sample=sample, seed=seed
+    )
+
+
+class _Sums:
+    """What is kept of the strips that have gone by."""
+
+    def __init__(self, scores: Scores, v: Tensor | None, token_sets: dict):
+        self.sinks, self.v = scores.sinks, v
+        self.names = list(token_sets)
+        self.group = scores.group
+        self.like = scores.q.dtype
+        device, shape = scores.q.device, (scores.batch, scores.heads, scores.n_query)
+        self.sets = _indicators(token_sets, scores).to(scores.dtype)  # (batch, key, set)
+        self.rows = {name: torch.zeros(shape, dtype=scores.dtype, device=device) for name in _PER_QUERY}
+        self.masses = torch.zeros(*shape, len(self.names), dtype=scores.dtype, device=device)
+        self.received = torch.zeros(*shape[:2], scores.n_key, dtype=scores.dtype, device=device)
+        self.max_logit = torch.full(shape[:2], -torch.inf, dtype=scores.dtype, device=device)
+        self.visible_keys = torch.zeros(shape, dtype=torch.int32, device=device)
+        self.key_seen = torch.zeros(*shape[:2], scores.n_key, dtype=torch.bool, device=device)
+        self.output = None if v is None else torch.zeros(*shape, v.shape[-1], dtype=scores.dtype, device=device)
+
+    def add(self, strip: Strip) -> None:
+        b, heads, rows, keys = strip.batch, strip.heads, strip.rows, strip.keys
+        if keys.start == keys.stop:
+            return  # its queries see nothing: zeros everywhere
+        greatest = strip.scores.amax(-1)  # (head, row)
+        m, z, p = strip.exponentials()
+        columns, block = _columns(strip, self.sets[b, keys])
+        values = self._values(b, heads, keys, columns)
+        mixed = (p.view(values.shape[0], -1, p.shape[-1]) @ values).view(*p.shape[:2], -1)  # (head, row, column)
+        l = mixed[..., 0]  # noqa: E741 (the symbol of the flash-attention papers)
+        shift = torch.mul(p, z, out=z).sum(-1)  # Σ p z
+        squares = torch.linalg.vector_norm(p, dim=-1).square()
+        if strip.sinks is not None:
+            null = strip.sinks[:, None] - m[..., 0]
+            taken = null.exp()
+            l, shift, squares = l + taken, shift + taken * null, squares + taken.square()  # noqa: E741
+        some = strip.visible_keys > 0
+        l = l.masked_fill(~some, 1)  # noqa: E741
+        keep = {
+            "entropy": l.log() - shift / l,
+            "energy": m[..., 0] + shift / l,
+            "participation": l.square() / squares.masked_fill(~some, 1),
+            "mean_distance": _distance(strip, p, mixed, block) / l,
+            "null_mass": l * 0 if strip.sinks is None else taken / l,
+        }
+        for name, value in keep.items():
+            self.rows[name][b, heads, rows] = value.masked_fill(~some, 0)
+        self.masses[b, heads, rows] = mixed[..., 5 : 5 + len(self.names)] / l[..., None]
+        if self.output is not None:
+            self.output[b, heads, rows] = mixed[..., 5 + len(self.names) :] / l[..., None]
+        self.received[b, heads, keys] += ((1 / l)[:, None] @ p)[:, 0]
+        self.max_logit[b, heads] = torch.maximum(self.max_logit[b, heads], greatest.amax(-1))
+        self.visible_keys[b, heads, rows] = strip.visible_keys.to(torch.int32)
+        self.key_seen[b, heads, keys] |= strip.key_seen
+
+    def vitals(self, close: CloseVitals | None) -> StreamingVitals:
+        rows = dict(self.rows)
+        null = rows.pop("null_mass")
+        return StreamingVitals(
+            output=None if self.output is None else self.output.to(self.like),
+            set_mass={name: self.masses[..., at] for at, name in enumerate(self.names)},
+            null_mass=None if self.sinks is None else null,
+            received=self.received,
+            max_logit=self.max_logit,
+            visible_keys=self.visible_keys,
+            key_seen=self.key_seen,
+            close=close,
+            path=self._path(close),
+            **rows,
+        )
+
+    def _values(self, b: int, heads: slice, keys: slice, columns: Tensor) -> Float[Tensor, "kv_head key column"]:
+        """The columns that a strip's weights are multiplied with, in one go: ours, and the values."""
+        if self.v is None:
+            return columns[None]
+        kv = slice(heads.start // self.group, heads.stop // self.group)
+        v = self.v[b, kv, keys].to(columns.dtype)
+        return torch.cat((columns.expand(v.shape[0], -1, -1), v), dim=-1)
+
+    def _path(self, close: CloseVitals | None) -> dict[str, str]:
+        exact = "strips: every row"
+        path = dict.fromkeys((*_PER_QUERY[:4], "set_mass", "received", "max_logit"), exact)
+        if close is not None:
+            whole = len(close.rows) == self.rows["entropy"].shape[-1]
+            how = exact if whole else f"strips: {len(close.rows)} rows drawn at random"
+            path |= dict.fromkeys(("sparsity", "keys_needed", "coverage", "window", "divergence"), how)
+        return path
+
+
+_PER_QUERY = ("entropy", "energy", "mean_distance", "participation", "null_mass")
+
+
+def _columns(strip: Strip, sets: Float[Tensor, "key set"]) -> tuple[Float[Tensor, "key column"], slice]:
+    """A column of ones for the sum, four that give the distance, then the sets; and the keys that stand among the strip's queries.
+
+    To the left of the strip |i − j| = (i − i₀) + (i₀ − j), to the right (i₁ − i) + (j − i₁): two columns each, one that
+    counts and one that measures. Nothing is subtracted, so nothing cancels. In between `_distance` does it pair by pair.
+    """
+    first, last = strip.i[0, 0], strip.i[-1, 0]
+    j = strip.j[0]
+    left, right = (j < first), (j > last)
+    columns = torch.stack((left | ~left, left, (first - j) * left, right, (j - last) * right), dim=1).to(sets.dtype)
+    inside = (~left & ~right).nonzero()
+    block = slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
+    return torch.cat((columns, sets), dim=1), block
+
+
+def _distance(strip: Strip, p: Tensor, mixed: Tensor, block: slice) -> Float[Tensor, "head row"]:
+    """Σ p |i − j|, from the four columns of `_columns` and the block in the middle."""
+    i = strip.i[:, 0]
+    outside = mixed[..., 2] + mixed[..., 4] + mixed[..., 1] * (i - i[0]) + mixed[..., 3] * (i[-1] - i)
+    inside = (strip.i - strip.j[:, block]).abs().to(p.dtype)
+    return outside + (p[..., block] * inside).sum(-1)
+
+
+def _indicators(token_sets: dict, scores: Scores) -> Bool[Tensor, "batch key set"]:
+    """One column a set: True for its keys."""
+    columns = torch.zeros(scores.batch, scores.n_key, len(token_sets), dtype=torch.bool, device=scores.q.device)
+    for at, (name, members) in enumerate(token_sets.items()):
+        members = torch.as_tensor(members, device=columns.device)
+        if members.dtype == torch.bool:
+            if members.shape[-1] != scores.n_key:
+                raise ValueError(
+                    f"The set {name!r} marks {members.shape[-1]} tokens, but there are {scores.n_key} keys."
+                )
+            columns[..., at] = members
+        else:
+            members = members.long()
+            beyond = members[(members < 0) | (members >= scores.n_key)]
+            if len(beyond):
+                raise ValueError(
+                    f"The set {name!r} names key {int(beyond[0])}, but keys go from 0 to {scores.n_key - 1}."
+                )
+            columns[:, members, at] = True
+    return columns
+
+
+def _check(q, k, visible, bias, sinks, sample: int | None) -> None:
+    batch, heads, n_query = q.shape[:3]
+    kv_heads, n_key = k.shape[1:3]
+    if heads % kv_heads:
+        raise ValueError(f"{heads} heads cannot share {kv_heads} key heads in equal groups.")
+    if isinstance(visible, Visibility):
+        visible._check_lengths(n_query, n_key)
+    elif visible is not None and visible.dtype != torch.bool:
+        raise TypeError(
+            f"visible should hold True and False (True = may look), got {visible.dtype}. What is added to the scores "
+            "goes into bias."
+        )
+    for name, x in {"visible": visible, "bias": bias}.items():
+        if isinstance(x, Tensor):
+            _check_broadcasts(name, x, (batch, heads, n_query, n_key))
+    if sinks is not None and sinks.shape != (heads,):
+        raise ValueError(f"sinks holds one logit a head, so {heads} of them; got shape {tuple(sinks.shape)}.")
+    if sample is not None and sample < 0:
+        raise ValueError(f"sample counts query rows: a whole number from 0 up, or None for all; got {sample}.")
+
+
+def _check_broadcasts(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+    try:
+        fits = torch.broadcast_shapes(x.shape, shape) == shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} has shape {tuple(x.shape)}, which does not spread to (batch, head, query, key) {shape}."
+        )

@@ -1,0 +1,176 @@
+"""Strips of an attention map: a few query rows of a few heads at a time, and never the whole.
+
+Two things are left out of a strip before it is computed: keys that none of its queries may see (for causal attention
+half of the map, for a window nearly all of it), and the mask where all of its queries see all keys.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_course.attention import Visibility
+from attn_course.attention.formula import ScoreChange
+
+# −∞ − (−∞) is not a number; so far below every score, the exponential is zero all the same.
+FAR_BELOW = -1e30
+# Scores in a strip: 8 MB in float32. More leave the cache of a processor, fewer wait for Python; a GPU wants more.
+CELLS = {"cpu": 2**21, "cuda": 2**26}
+ROWS = 128  # more rows in a strip gain nothing, and cost a causal strip its triangle
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The scores of some query rows of some heads of one sequence, FAR_BELOW where a query may not look."""
+
+    batch: int
+    heads: slice
+    rows: Tensor | slice  # which queries
+    keys: slice  # the keys that any of them may see
+    i: Int[Tensor, "row 1"]  # where the queries and the keys stand
+    j: Int[Tensor, "1 key"]
+    scores: Float[Tensor, "head row key"]
+    visible: Bool[Tensor, "head row key"] | None  # head: 1 if all heads alike; None: everything
+    visible_keys: Int[Tensor, "head row"]  # how many keys a row may see (head: as above)
+    key_seen: Bool[Tensor, "head key"]  # may any of the rows see it? (head: as above)
+    sinks: Float[Tensor, "head"] | None  # the learned sinks of these heads
+
+    def weights(self) -> Float[Tensor, "head row key"]:
+        """Softmax of the scores; a row that sees nothing gives zeros. The strip's scores are used up."""
+        m, z, p = self.exponentials()
+        total = p.sum(-1, keepdim=True)
+        if self.sinks is not None:
+            total = total + (self.sinks[:, None, None] - m).exp()
+        return p / total.masked_fill(total == 0, 1)
+
+    def exponentials(self) -> tuple[Tensor, Tensor, Tensor]:
+        """m, the greatest score of each row (head, row, 1); z = s − m and p = e^z (head, row, key).
+
+        z takes the place of the scores. A row that sees nothing has p = 0.
+        """
+        m = self.scores.amax(-1, keepdim=True)
+        if self.sinks is not None:
+            m = torch.maximum(m, self.sinks[:, None, None])
+        z = self.scores.sub_(m)
+        p = z.exp()
+        blind = self.visible_keys == 0
+        if blind.any():
+            p.masked_fill_(blind[..., None], 0)
+        return m, z, p
+
+
+class Scores:
+    """The scores of a whole layer, to be had in strips. Arguments as in `streaming_vitals`."""
+
+    def __init__(
+        self,
+        q: Float[Tensor, "batch head query d_k"],
+        k: Float[Tensor, "batch kv_head key d_k"],
+        visible: Visibility | Tensor | None = None,
+        scale: float | None = None,
+        score: ScoreChange | None = None,
+        bias: Tensor | None = None,
+        sinks: Float[Tensor, "head"] | None = None,
+    ):
+        self.q, self.k, self.score = q, k, score
+        self.scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+        self.batch, self.heads, self.n_query = q.shape[:3]
+        self.kv_heads, self.n_key = k.shape[1:3]
+        self.dtype = torch.promote_types(q.dtype, torch.float32)
+        self.visible = visible if visible is None or isinstance(visible, Visibility) else _four_axes(visible)
+        self.bias = None if bias is None else _four_axes(bias)
+        self.sinks = None if sinks is None else sinks.to(self.dtype)
+
+    @property
+    def group(self) -> int:
+        """Query heads that share a key head."""
+        return self.heads // self.kv_heads
+
+    @property
+    def positions(self) -> tuple[Int[Tensor, "query"], Int[Tensor, "key"]]:
+        """Where queries and keys stand. Fewer queries than keys: the queries are the last ones."""
+        j = torch.arange(self.n_key, device=self.q.device)
+        return j.new_tensor(range(self.n_query)) + (self.n_key - self.n_query), j
+
+    def strips(self, at: Int[Tensor, "row"] | None = None, all_heads: bool = False) -> Iterator[Strip]:
+        """All rows strip by strip, or those `at` these queries; `all_heads`: never a part of the heads."""
+        whole = all_heads or self.score is not None  # a change of scores may differ by head, and wants them all
+        rows = self._rows(self.heads if whole else self.group)
+        for b in range(self.batch):
+            wide = self.k[b].to(self.dtype).transpose(-2, -1)  # (kv_head, d_k, key)
+            for first in range(0, self.n_query if at is None else len(at), rows):
+                chosen = slice(first, first + rows) if at is None else at[first : first + rows]
+                yield from self._of_rows(b, wide, chosen, whole)
+
+    def _rows(self, heads: int) -> int:
+        cells = CELLS.get(self.q.device.type, CELLS["cpu"])
+        return max(1, min(ROWS, self.n_query, cells // (heads * self.n_key)))
+
+    def _of_rows(self, b: int, wide: Tensor, chosen: Tensor | slice, whole: bool) -> Iterator[Strip]:
+        i, j = self.positions
+        i = i[chosen][:, None]
+        visible = self._visible(b, chosen, i, j[None, :])
+        n, seen, keys, hidden = _summary(visible, len(i), self.n_key, self.q.device)
+        visible = None if visible is None else visible[..., keys]
+        j = j[None, keys]
+        cells = CELLS.get(self.q.device.type, CELLS["cpu"])
+        fit = max(1, cells // (self.group * len(i) * max(1, j.shape[1])))
+        step = self.kv_heads if whole else min(self.kv_heads, fit)
+        for first in range(0, self.kv_heads, step):
+            kv = slice(first, min(first + step, self.kv_heads))
+            heads = slice(kv.start * self.group, kv.stop * self.group)
+            q = self.q[b, heads, chosen].to(self.dtype) * self.scale  # (head, row, d_k)
+            shared = q.reshape(kv.stop - kv.start, -1, q.shape[-1])  # heads of a group, one below the other
+            scores = (shared @ wide[kv, :, keys]).view(q.shape[0], len(i), -1)  # (head, row, key)
+            if self.score is not None:
+                scores = self.score(scores[None], i, j)[0]
+            if self.bias is not None:
+                scores = scores + _piece(self.bias, b, heads, chosen, keys)
+            own = heads if len(n) > 1 else slice(None)  # all heads alike, or each its own
+            mine = None if visible is None else visible[own]
+            if hidden is not None:
+                scores[..., hidden].masked_fill_(~mine[..., hidden], FAR_BELOW)
+            sinks = None if self.sinks is None else self.sinks[heads]
+            yield Strip(b, heads, chosen, keys, i, j, scores, mine, n[own], seen[own], sinks)
+
+    def _visible(self, b: int, chosen: Tensor | slice, i: Tensor, j: Tensor) -> Bool[Tensor, "head row key"] | None:
+        if self.visible is None:
+            return None
+        if isinstance(self.visible, Visibility):
+            visible = _four_axes(self.visible(i, j))
+            return visible[min(b, visible.shape[0] - 1)].expand(-1, len(i), self.n_key)
+        visible = _piece(self.visible, b, slice(None), chosen, slice(None))
+        return visible.expand(-1, len(i), self.n_key)
+
+
+def _four_axes(x: Tensor) -> Tensor:
+    """Leading axes of length 1 until there are (batch, head, query, key)."""
+    return x.reshape((1,) * (4 - x.dim()) + x.shape)
+
+
+def _piece(x: Tensor, b: int, heads: slice, chosen: Tensor | slice, keys: slice) -> Tensor:
+    """The part of a (batch, head, query, key) tensor that belongs to a strip; axes of length 1 stay."""
+    x = x[min(b, x.shape[0] - 1)]
+    x = x if x.shape[0] == 1 else x[heads]
+    x = x if x.shape[1] == 1 else x[:, chosen]
+    return x if x.shape[2] == 1 else x[..., keys]
+
+
+def _summary(visible: Tensor | None, n_row: int, n_key: int, device):
+    """Once for all heads: the keys each row may see (head, row), the keys that are seen (head, key), the span that any
+    row sees, and, within it, the span that some row may not see (None: there is none)."""
+    if visible is None:
+        n = torch.full((1, n_row), n_key, device=device)
+        return n, torch.ones(1, n_key, dtype=torch.bool, device=device), slice(0, n_key), None
+    n, seen = visible.sum(-1), visible.any(-2)
+    keys = _span(seen.any(0))
+    hidden = _span(~visible[..., keys].flatten(0, 1).all(0))
+    return n, seen[:, keys], keys, None if hidden.start == hidden.stop else hidden
+
+
+def _span(marked: Bool[Tensor, "key"]) -> slice:
+    found = marked.nonzero()
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, 0)
