@@ -27,12 +27,13 @@ REASONS = {
 def shaped(function):
     """Check shapes, dtypes, devices and NaN at each call of `function`; ValueError or TypeError with one sentence."""
     signature = inspect.signature(function)
-    declared = {name for name, kind in function.__annotations__.items() if hasattr(kind, "dim_str")} - {"return"}
+    declared = {name for name, kind in function.__annotations__.items() if hasattr(_tensor_of(kind), "dim_str")}
+    declared -= {"return"}
 
     @functools.wraps(function)
     def with_sound_contents(*args, **kwargs):
         given = signature.bind(*args, **kwargs).arguments
-        check_contents({name: value for name, value in given.items() if name in declared})
+        check_contents({name: value for name, value in given.items() if name in declared and value is not None})
         return function(*args, **kwargs)
 
     checked = jaxtyped(typechecker=beartype)(with_sound_contents)
@@ -58,6 +59,8 @@ def explain(given: dict, annotations: dict) -> Exception | None:
     shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors.items())
     for name, value in given.items():
         declared = annotations.get(name)
+        if value is not None:
+            declared = _tensor_of(declared)
         dims = getattr(declared, "dim_str", None)
         if dims is None:
             if not is_bearable(value, declared):
@@ -87,6 +90,12 @@ def explain(given: dict, annotations: dict) -> Exception | None:
                 )
             sizes.setdefault("*", (lead, name))
     return None
+
+
+def _tensor_of(annotation):
+    """The tensor of `Float[Tensor, "…"] | None`; any other annotation as it is."""
+    options = [option for option in typing.get_args(annotation) if hasattr(option, "dim_str")]
+    return options[0] if len(options) == 1 else annotation
 
 
 def _own_fault(name: str, value: Tensor, dims: str, kind: str) -> Exception | None:

@@ -56,7 +56,8 @@ def close_vitals(scores: Scores, sample: int | None = 64, seed: int = 0) -> Clos
     whole = len(rows) == scores.n_query
     found = {}
     for name, by_sequence in taken.items():
-        estimates = [_estimate(torch.cat(pieces), whole) for pieces in by_sequence]
+        nothing = scores.q.new_zeros(0, *(scores.heads,) * (2 if name == "divergence" else 1), dtype=scores.dtype)
+        estimates = [_estimate(torch.cat((nothing, *pieces)), whole) for pieces in by_sequence]
         found[name] = Estimate(*(torch.stack(part) for part in zip(*estimates, strict=True)))
     return CloseVitals(rows, **found)
 

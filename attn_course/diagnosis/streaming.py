@@ -1,8 +1,8 @@
 """Vitals of attention without its N × N map: strips of rows, each measured and dropped.
 
-A strip holds a few query rows of a few heads, about two million scores: it stays in the processor's cache, and the memory
-asked for is that of the inputs, whatever the length. Every measure is exact; its definition, one plain function on the
-whole map, stands in `vitals`, and the tests hold the two together.
+A strip holds a few query rows of a few heads, at most two million scores: it stays in the processor's cache, and the
+memory asked for is that of the inputs, whatever the length. Every measure is exact; its definition, one plain function
+on the whole map, stands in `vitals`, and the tests hold the two together.
 
 Scores are shifted by the greatest of their row, z = s − m. With p = e^z and l = Σp, nothing overflows, and nothing
 large is taken from anything large:
@@ -107,24 +107,22 @@ class _Sums:
     """What is kept of the strips that have gone by."""
 
     def __init__(self, scores: Scores, v: Tensor | None, token_sets: dict):
-        self.sinks, self.v = scores.sinks, v
+        self.v, self.has_sinks = v, scores.sinks is not None
         self.names = list(token_sets)
         self.group = scores.group
         self.like = scores.q.dtype
         device, shape = scores.q.device, (scores.batch, scores.heads, scores.n_query)
         self.sets = _indicators(token_sets, scores).to(scores.dtype)  # (batch, key, set)
-        self.rows = {name: torch.zeros(shape, dtype=scores.dtype, device=device) for name in _PER_QUERY}
-        self.masses = torch.zeros(*shape, len(self.names), dtype=scores.dtype, device=device)
+        columns = len(_PER_QUERY) + len(self.names) + (0 if v is None else v.shape[-1])
+        self.rows = torch.zeros(*shape, columns, dtype=scores.dtype, device=device)
         self.received = torch.zeros(*shape[:2], scores.n_key, dtype=scores.dtype, device=device)
         self.max_logit = torch.full(shape[:2], -torch.inf, dtype=scores.dtype, device=device)
         self.visible_keys = torch.zeros(shape, dtype=torch.int32, device=device)
         self.key_seen = torch.zeros(*shape[:2], scores.n_key, dtype=torch.bool, device=device)
-        self.output = None if v is None else torch.zeros(*shape, v.shape[-1], dtype=scores.dtype, device=device)
 
     def add(self, strip: Strip) -> None:
         b, heads, rows, keys = strip.batch, strip.heads, strip.rows, strip.keys
-        if keys.start == keys.stop:
-            return  # its queries see nothing: zeros everywhere
+        sees = strip.visible_keys > 0  # (head, row)
         greatest = strip.scores.amax(-1)  # (head, row)
         m, z, p = strip.exponentials()
         columns, block = _columns(strip, self.sets[b, keys])
@@ -133,43 +131,41 @@ class _Sums:
         l = mixed[..., 0]  # noqa: E741 (the symbol of the flash-attention papers)
         shift = torch.mul(p, z, out=z).sum(-1)  # Σ p z
         squares = torch.linalg.vector_norm(p, dim=-1).square()
+        taken = torch.zeros_like(l)
         if strip.sinks is not None:
             null = strip.sinks[:, None] - m[..., 0]
             taken = null.exp()
             l, shift, squares = l + taken, shift + taken * null, squares + taken.square()  # noqa: E741
-        some = strip.visible_keys > 0
-        l = l.masked_fill(~some, 1)  # noqa: E741
-        keep = {
-            "entropy": l.log() - shift / l,
-            "energy": m[..., 0] + shift / l,
-            "participation": l.square() / squares.masked_fill(~some, 1),
-            "mean_distance": _distance(strip, p, mixed, block) / l,
-            "null_mass": l * 0 if strip.sinks is None else taken / l,
-        }
-        for name, value in keep.items():
-            self.rows[name][b, heads, rows] = value.masked_fill(~some, 0)
-        self.masses[b, heads, rows] = mixed[..., 5 : 5 + len(self.names)] / l[..., None]
-        if self.output is not None:
-            self.output[b, heads, rows] = mixed[..., 5 + len(self.names) :] / l[..., None]
+        l = l.masked_fill(~sees, 1)  # noqa: E741
+        entropy, energy = l.log() - shift / l, m[..., 0] + shift / l
+        participation = l.square() / squares.masked_fill(~sees, 1)
+        distance = _distance(strip, p, mixed, block) / l
+        found = torch.stack((entropy, energy, distance, participation, taken / l), dim=-1)  # as in PER_QUERY
+        found = torch.cat((found, mixed[..., 5:] / l[..., None]), dim=-1)  # and the sets, and the output
+        self.rows[b, heads, rows] = found.masked_fill(~sees[..., None], 0)
         self.received[b, heads, keys] += ((1 / l)[:, None] @ p)[:, 0]
-        self.max_logit[b, heads] = torch.maximum(self.max_logit[b, heads], greatest.amax(-1))
+        greatest = greatest.masked_fill(~sees, -torch.inf).amax(-1)
+        self.max_logit[b, heads] = torch.maximum(self.max_logit[b, heads], greatest)
         self.visible_keys[b, heads, rows] = strip.visible_keys.to(torch.int32)
         self.key_seen[b, heads, keys] |= strip.key_seen
 
     def vitals(self, close: CloseVitals | None) -> StreamingVitals:
-        rows = dict(self.rows)
-        null = rows.pop("null_mass")
+        one, first = len(_PER_QUERY), len(_PER_QUERY) + len(self.names)
+        rows = {name: self.rows[..., at] for at, name in enumerate(_PER_QUERY)}
         return StreamingVitals(
-            output=None if self.output is None else self.output.to(self.like),
-            set_mass={name: self.masses[..., at] for at, name in enumerate(self.names)},
-            null_mass=None if self.sinks is None else null,
+            output=None if self.v is None else self.rows[..., first:].to(self.like),
+            entropy=rows["entropy"],
+            energy=rows["energy"],
+            mean_distance=rows["mean_distance"],
+            participation=rows["participation"],
+            set_mass={name: self.rows[..., one + at] for at, name in enumerate(self.names)},
+            null_mass=rows["null_mass"] if self.has_sinks else None,
             received=self.received,
             max_logit=self.max_logit,
             visible_keys=self.visible_keys,
             key_seen=self.key_seen,
             close=close,
             path=self._path(close),
-            **rows,
         )
 
     def _values(self, b: int, heads: slice, keys: slice, columns: Tensor) -> Float[Tensor, "kv_head key column"]:
@@ -184,20 +180,21 @@ class _Sums:
         exact = "strips: every row"
         path = dict.fromkeys((*_PER_QUERY[:4], "set_mass", "received", "max_logit"), exact)
         if close is not None:
-            whole = len(close.rows) == self.rows["entropy"].shape[-1]
+            whole = len(close.rows) == self.rows.shape[2]
             how = exact if whole else f"strips: {len(close.rows)} rows drawn at random"
             path |= dict.fromkeys(("sparsity", "keys_needed", "coverage", "window", "divergence"), how)
         return path
 
 
+# The columns of `_Sums.rows`; after them the sets, and the output.
 _PER_QUERY = ("entropy", "energy", "mean_distance", "participation", "null_mass")
 
 
 def _columns(strip: Strip, sets: Float[Tensor, "key set"]) -> tuple[Float[Tensor, "key column"], slice]:
-    """A column of ones for the sum, four that give the distance, then the sets; and the keys that stand among the strip's queries.
+    """A column of ones for the sum, four that give the distance, then the sets; and the keys amidst the strip's rows.
 
-    To the left of the strip |i − j| = (i − i₀) + (i₀ − j), to the right (i₁ − i) + (j − i₁): two columns each, one that
-    counts and one that measures. Nothing is subtracted, so nothing cancels. In between `_distance` does it pair by pair.
+    Left of the strip |i − j| = (i − i₀) + (i₀ − j), right of it (i₁ − i) + (j − i₁): two columns each, one that counts
+    and one that measures. Nothing large is subtracted, so nothing cancels. Amidst its rows, `_distance` goes by pairs.
     """
     first, last = strip.i[0, 0], strip.i[-1, 0]
     j = strip.j[0]

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attn_course.attention import Visibility
-from attn_course.attention.formula import ScoreChange
+from attn_course.attention.formula import ScoreChange, positions
 
 # −∞ − (−∞) is not a number; so far below every score, the exponential is zero all the same.
 FAR_BELOW = -1e30
@@ -40,7 +40,7 @@ class Strip:
 
     def weights(self) -> Float[Tensor, "head row key"]:
         """Softmax of the scores; a row that sees nothing gives zeros. The strip's scores are used up."""
-        m, z, p = self.exponentials()
+        m, _, p = self.exponentials()
         total = p.sum(-1, keepdim=True)
         if self.sinks is not None:
             total = total + (self.sinks[:, None, None] - m).exp()
@@ -83,20 +83,19 @@ class Scores:
         self.visible = visible if visible is None or isinstance(visible, Visibility) else _four_axes(visible)
         self.bias = None if bias is None else _four_axes(bias)
         self.sinks = None if sinks is None else sinks.to(self.dtype)
+        self.i, self.j = positions(self.n_query, self.n_key, q.device)  # (query, 1), (1, key)
+        self.cells = CELLS.get(q.device.type, CELLS["cpu"])
 
     @property
     def group(self) -> int:
         """Query heads that share a key head."""
         return self.heads // self.kv_heads
 
-    @property
-    def positions(self) -> tuple[Int[Tensor, "query"], Int[Tensor, "key"]]:
-        """Where queries and keys stand. Fewer queries than keys: the queries are the last ones."""
-        j = torch.arange(self.n_key, device=self.q.device)
-        return j.new_tensor(range(self.n_query)) + (self.n_key - self.n_query), j
-
     def strips(self, at: Int[Tensor, "row"] | None = None, all_heads: bool = False) -> Iterator[Strip]:
-        """All rows strip by strip, or those `at` these queries; `all_heads`: never a part of the heads."""
+        """All rows strip by strip, or those `at` these queries; `all_heads`: never a part of the heads.
+
+        Rows that see nothing may be left out.
+        """
         whole = all_heads or self.score is not None  # a change of scores may differ by head, and wants them all
         rows = self._rows(self.heads if whole else self.group)
         for b in range(self.batch):
@@ -106,18 +105,17 @@ class Scores:
                 yield from self._of_rows(b, wide, chosen, whole)
 
     def _rows(self, heads: int) -> int:
-        cells = CELLS.get(self.q.device.type, CELLS["cpu"])
-        return max(1, min(ROWS, self.n_query, cells // (heads * self.n_key)))
+        return max(1, min(ROWS, self.n_query, self.cells // (heads * self.n_key)))
 
     def _of_rows(self, b: int, wide: Tensor, chosen: Tensor | slice, whole: bool) -> Iterator[Strip]:
-        i, j = self.positions
-        i = i[chosen][:, None]
-        visible = self._visible(b, chosen, i, j[None, :])
+        i = self.i[chosen]
+        visible = self._visible(b, chosen, i)
         n, seen, keys, hidden = _summary(visible, len(i), self.n_key, self.q.device)
+        if keys.start == keys.stop:
+            return  # these rows see nothing
         visible = None if visible is None else visible[..., keys]
-        j = j[None, keys]
-        cells = CELLS.get(self.q.device.type, CELLS["cpu"])
-        fit = max(1, cells // (self.group * len(i) * max(1, j.shape[1])))
+        j = self.j[:, keys]
+        fit = max(1, self.cells // (self.group * len(i) * j.shape[1]))
         step = self.kv_heads if whole else min(self.kv_heads, fit)
         for first in range(0, self.kv_heads, step):
             kv = slice(first, min(first + step, self.kv_heads))
@@ -136,11 +134,11 @@ class Scores:
             sinks = None if self.sinks is None else self.sinks[heads]
             yield Strip(b, heads, chosen, keys, i, j, scores, mine, n[own], seen[own], sinks)
 
-    def _visible(self, b: int, chosen: Tensor | slice, i: Tensor, j: Tensor) -> Bool[Tensor, "head row key"] | None:
+    def _visible(self, b: int, chosen: Tensor | slice, i: Tensor) -> Bool[Tensor, "head row key"] | None:
         if self.visible is None:
             return None
         if isinstance(self.visible, Visibility):
-            visible = _four_axes(self.visible(i, j))
+            visible = _four_axes(self.visible(i, self.j))
             return visible[min(b, visible.shape[0] - 1)].expand(-1, len(i), self.n_key)
         visible = _piece(self.visible, b, slice(None), chosen, slice(None))
         return visible.expand(-1, len(i), self.n_key)
