@@ -90,16 +90,18 @@ def _of_strip(strip: Strip) -> dict[str, Tensor]:
 
 def _divergences(weights: Float[Tensor, "head row key"]) -> Float[Tensor, "row head head"]:
     """Jensen–Shannon divergence in bits of each two heads, row by row: H(½(P + Q)) − ½(H(P) + H(Q))."""
+    heads, rows, _ = weights.shape
     entropy = _entropy_bits(weights)  # (head, row)
-    rows = []
-    for head in range(weights.shape[0]):
-        middle = _entropy_bits((weights + weights[head]) / 2)
-        rows.append((middle - (entropy + entropy[head]) / 2).clamp(min=0).T)
-    return torch.stack(rows, dim=1)
+    found = weights.new_zeros(heads, heads, rows)
+    for head in range(heads - 1):
+        middle = _entropy_bits((weights[head + 1 :] + weights[head]) / 2)
+        found[head, head + 1 :] = (middle - (entropy[head + 1 :] + entropy[head]) / 2).clamp(min=0)
+    return (found + found.transpose(0, 1)).permute(2, 0, 1)
 
 
 def _entropy_bits(p: Float[Tensor, "head row key"]) -> Float[Tensor, "head row"]:
-    return -torch.special.xlogy(p, p).sum(-1) / math.log(2)
+    # Below the smallest positive number p log p is 0 to the last digit, and the logarithm has something to hold.
+    return -p.clamp(min=torch.finfo(p.dtype).tiny).log2_().mul_(p).sum(-1)
 
 
 def _estimate(rows: Float[Tensor, "row *rest"], whole: bool) -> tuple[Tensor, Tensor]:

@@ -123,7 +123,6 @@ class _Sums:
     def add(self, strip: Strip) -> None:
         b, heads, rows, keys = strip.batch, strip.heads, strip.rows, strip.keys
         sees = strip.visible_keys > 0  # (head, row)
-        greatest = strip.scores.amax(-1)  # (head, row)
         m, z, p = strip.exponentials()
         columns, block = _columns(strip, self.sets[b, keys])
         values = self._values(b, heads, keys, columns)
@@ -144,7 +143,7 @@ class _Sums:
         found = torch.cat((found, mixed[..., 5:] / l[..., None]), dim=-1)  # and the sets, and the output
         self.rows[b, heads, rows] = found.masked_fill(~sees[..., None], 0)
         self.received[b, heads, keys] += ((1 / l)[:, None] @ p)[:, 0]
-        greatest = greatest.masked_fill(~sees, -torch.inf).amax(-1)
+        greatest = strip.greatest.masked_fill(~sees, -torch.inf).amax(-1)
         self.max_logit[b, heads] = torch.maximum(self.max_logit[b, heads], greatest)
         self.visible_keys[b, heads, rows] = strip.visible_keys.to(torch.int32)
         self.key_seen[b, heads, keys] |= strip.key_seen

@@ -7,6 +7,7 @@ half of the map, for a window nearly all of it), and the mask where all of its q
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -38,6 +39,11 @@ class Strip:
     key_seen: Bool[Tensor, "head key"]  # may any of the rows see it? (head: as above)
     sinks: Float[Tensor, "head"] | None  # the learned sinks of these heads
 
+    @cached_property
+    def greatest(self) -> Float[Tensor, "head row"]:
+        """The greatest score of each row. Ask before `exponentials` uses the scores up."""
+        return self.scores.amax(-1)
+
     def weights(self) -> Float[Tensor, "head row key"]:
         """Softmax of the scores; a row that sees nothing gives zeros. The strip's scores are used up."""
         m, _, p = self.exponentials()
@@ -51,7 +57,7 @@ class Strip:
 
         z takes the place of the scores. A row that sees nothing has p = 0.
         """
-        m = self.scores.amax(-1, keepdim=True)
+        m = self.greatest[..., None]
         if self.sinks is not None:
             m = torch.maximum(m, self.sinks[:, None, None])
         z = self.scores.sub_(m)
