@@ -16,7 +16,7 @@ from attn_course.attention.visibility import (
     visible_where,
     window,
 )
-from attn_course.attention.watching import LayerRecord, silencing, watching
+from attn_course.attention.watching import LayerRecord, hiding, patching, reweighing, silencing, watching
 
 __all__ = [
     "ALiBi",
@@ -38,8 +38,11 @@ __all__ = [
     "document",
     "everything",
     "fused",
+    "hiding",
     "masked_softmax",
     "padding",
+    "patching",
+    "reweighing",
     "silencing",
     "sinks",
     "visible_where",

@@ -6,18 +6,22 @@ records[0].weights                  # (batch, head, query, key)
 
 Only the mechanism is exchanged, for the time of the `with`; the outputs do not change. The weights are its own,
 whatever code computed them: it is called again with the identity as values, and what comes out is softmax(…)·I.
+
+In the same way a run can be disturbed, to see what depends on what: heads are silenced (`silencing`) or given what they
+gave in another run (`patching`), keys are hidden (`hiding`), weights are exchanged for others (`reweighing`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_course.attention.heads import MultiHead
-from attn_course.attention.visibility import Visibility
+from attn_course.attention.visibility import Visibility, padding
 
 
 @dataclass(frozen=True)
@@ -37,26 +41,77 @@ class LayerRecord:
 @contextmanager
 def watching(model: nn.Module) -> Iterator[list[LayerRecord]]:
     """While open, every `MultiHead` layer in `model` adds a record at each call, in the order of the calls."""
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, MultiHead)}
-    if not layers:
-        raise ValueError(f"{type(model).__name__} has no MultiHead layer, so there is nothing to watch.")
     records: list[LayerRecord] = []
-    with _exchanged(layers, lambda name, mechanism: _recorder(name, mechanism, records)):
+    with _exchanged(_layers_of(model), lambda name, mechanism: _recorder(name, mechanism, records)):
         yield records
 
 
 @contextmanager
 def silencing(model: nn.Module, heads: dict[str, list[int]]) -> Iterator[None]:
     """While open, these heads give zeros: `silencing(model, {"blocks.0.attention": [2, 5]})`."""
-    layers = dict(model.named_modules())
+    with _exchanged(_layers_with(model, heads), lambda name, mechanism: _silencer(mechanism, heads[name])):
+        yield
+
+
+@contextmanager
+def patching(model: nn.Module, heads: dict[str, list[int]], records: Sequence[LayerRecord]) -> Iterator[None]:
+    """While open, these heads give what they gave in another run, whatever they look at in this one.
+
+    with watching(model) as records:
+        model(other_tokens)
+    with patching(model, {"blocks.0.attention": [2]}, records):
+        model(tokens)
+
+    A layer that is called several times takes its records in the order of the calls, and then from the first again.
+    A model that is watched meanwhile tells where these heads look in this run, beside the output that they were given.
+    Raises ValueError with one sentence for layers or heads that are not there, and for records of another shape.
+    """
+    layers = _layers_with(model, heads)
+    kept = {name: [record.output for record in records if record.name == name] for name in heads}
+    with _exchanged(layers, lambda name, mechanism: _patcher(name, mechanism, heads[name], kept[name])):
+        yield
+
+
+@contextmanager
+def hiding(model: nn.Module, keep: Bool[Tensor, "*batch key"], layers: Collection[str] | None = None) -> Iterator[None]:
+    """While open, no query may look at the keys that are not kept, in these layers or in all.
+
+    keep   True for a key that may be looked at, as far as it might before: (key,), or (batch, key) for a batch
+    """
+    found = _layers_of(model) if layers is None else _layers_with(model, dict.fromkeys(layers, ()))
+    with _exchanged(found, lambda name, mechanism: _hider(mechanism, keep)):
+        yield
+
+
+@contextmanager
+def reweighing(model: nn.Module, change: Callable[[str, Tensor], Tensor]) -> Iterator[None]:
+    """While open, every layer mixes its values by `change(name, weights)` and not by its weights.
+
+    `change` is given a layer's name and its weights (batch, head, query, key), and returns others of that shape. With
+    a change that returns what it was given the outputs stay the same, to the rounding, and the weights are on the
+    way from the inputs to the output: a gradient reaches them.
+    """
+    with _exchanged(_layers_of(model), lambda name, mechanism: _reweigher(name, mechanism, change)):
+        yield
+
+
+def _layers_of(model: nn.Module) -> dict[str, MultiHead]:
+    """All attention layers by name; ValueError if there is none."""
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, MultiHead)}
+    if not layers:
+        raise ValueError(f"{type(model).__name__} has no MultiHead layer, so there is nothing to watch.")
+    return layers
+
+
+def _layers_with(model: nn.Module, heads: Mapping[str, Collection[int]]) -> dict[str, MultiHead]:
+    """The layers named; ValueError if one is not there, or has no such head."""
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, MultiHead)}
     for name, numbers in heads.items():
-        if not isinstance(layers.get(name), MultiHead):
-            known = [other for other, layer in layers.items() if isinstance(layer, MultiHead)]
-            raise ValueError(f"There is no attention layer {name!r}. There are: {', '.join(known)}.")
+        if name not in layers:
+            raise ValueError(f"There is no attention layer {name!r}. There are: {', '.join(layers)}.")
         if not set(numbers) <= set(range(layers[name].heads)):
             raise ValueError(f"{name} has heads 0 to {layers[name].heads - 1}, got {numbers}.")
-    with _exchanged({name: layers[name] for name in heads}, lambda name, old: _silencer(old, heads[name])):
-        yield
+    return {name: layers[name] for name in heads}
 
 
 @contextmanager
@@ -77,7 +132,8 @@ def _exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Call
 def _recorder(name: str, mechanism: Callable, records: list[LayerRecord]) -> Callable:
     def record(q, k, v, visible=None, **change):
         output = mechanism(q, k, v, visible, **change)
-        weights = _weights(lambda values: mechanism(q, k, values, visible, **change), v)
+        looks = getattr(mechanism, "looks", mechanism)
+        weights = _weights(lambda values: looks(q, k, values, visible, **change), v)
         scale = change.get("scale")
         scale = q.shape[-1] ** -0.5 if scale is None else scale
         if isinstance(visible, Visibility):
@@ -107,3 +163,49 @@ def _silencer(mechanism: Callable, numbers: list[int]) -> Callable:
         return output * keep[:, None, None]
 
     return silenced
+
+
+def _patcher(name: str, mechanism: Callable, numbers: list[int], kept: list[Tensor]) -> Callable:
+    if not kept:
+        raise ValueError(f"The records hold no call of {name}. Record a run of this model, by watching(model).")
+    taken = cycle(kept)
+
+    def patched(q, k, v, visible=None, **change):
+        output = mechanism(q, k, v, visible, **change)
+        other = next(taken)
+        if other.shape != output.shape:
+            raise ValueError(
+                f"{name} gives (batch, head, query, d) = {tuple(output.shape)}, the record holds {tuple(other.shape)}. "
+                "Take it from a run on as many sequences of the same length."
+            )
+        mine = torch.zeros(output.shape[1], dtype=torch.bool, device=output.device)
+        mine[numbers] = True
+        return torch.where(mine[:, None, None], other, output)
+
+    patched.looks = mechanism  # what comes out is another run's; where these heads look is this run's
+    return patched
+
+
+def _hider(mechanism: Callable, keep: Bool[Tensor, "*batch key"]) -> Callable:
+    kept = padding(keep)
+
+    def hidden(q, k, v, visible=None, **change):
+        if isinstance(visible, Visibility):
+            return mechanism(q, k, v, visible & kept, **change)
+        seen = kept.dense(1, k.shape[-2], device=k.device)  # a matrix: in cross-attention queries may outnumber keys
+        return mechanism(q, k, v, seen if visible is None else visible & seen, **change)
+
+    return hidden
+
+
+def _reweigher(name: str, mechanism: Callable, change_weights: Callable[[str, Tensor], Tensor]) -> Callable:
+    if hasattr(mechanism, "looks"):
+        raise ValueError(
+            f"{name} is patched, so its weights mix nothing. Open reweighing first, and patching within it."
+        )
+
+    def reweighed(q, k, v, visible=None, **change):
+        weights = _weights(lambda values: mechanism(q, k, values, visible, **change), v)
+        return change_weights(name, weights) @ v
+
+    return reweighed

@@ -1,4 +1,4 @@
-"""Watching changes nothing and reports what happened; silencing takes out a head and nothing else."""
+"""Watching changes nothing and reports what happened; what disturbs a run disturbs what it says, and nothing else."""
 
 import pytest
 import torch
@@ -14,7 +14,10 @@ from attn_course.attention import (
     attention_weights,
     causal,
     fused,
+    hiding,
     padding,
+    patching,
+    reweighing,
     silencing,
     watching,
 )
@@ -31,6 +34,12 @@ def model_of(mechanism=attention, kv_heads=2, positions=None):
 
 def x_of(batch=2, n=5, dtype=torch.float32):
     return torch.randn(batch, n, 16, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+def recorded(model, x=None):
+    with watching(model) as records:
+        model(x_of() if x is None else x)
+    return records
 
 
 class Sharpened(nn.Module):
@@ -129,7 +138,16 @@ def test_a_sick_model_is_watched_like_a_sound_one():
 
 
 @pytest.mark.parametrize("mechanism", [attention, fused, Sharpened()])
-@pytest.mark.parametrize("enter", [watching, lambda model: silencing(model, {"0": [1]})])
+@pytest.mark.parametrize(
+    "enter",
+    [
+        watching,
+        lambda model: silencing(model, {"0": [1]}),
+        lambda model: patching(model, {"0": [1]}, recorded(model)),
+        lambda model: hiding(model, torch.arange(5) < 4),
+        lambda model: reweighing(model, lambda name, weights: weights),
+    ],
+)
 def test_afterwards_the_model_is_as_it_was_even_after_an_exception(mechanism, enter):
     model = model_of(mechanism)
     state, modules = list(model.state_dict()), list(model.named_modules())
@@ -182,6 +200,115 @@ def test_a_silenced_model_can_be_watched():
     assert (records[0].weights[:, 2] == 0).all()
 
 
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, Sharpened()])
+def test_a_patched_head_gives_what_it_gave_in_the_other_run(mechanism):
+    """By hand: the last projection, of this run's heads and one of the other's."""
+    layer, other = model_of(mechanism)[0], x_of().flip(0)
+    mine, theirs = recorded(layer)[0].output, recorded(layer, other)[0].output
+    with patching(layer, {"": [1, 3]}, recorded(layer, other)):
+        patched = layer(x_of())
+    heads = torch.stack([mine[:, 0], theirs[:, 1], mine[:, 2], theirs[:, 3]], dim=1)
+    torch.testing.assert_close(patched, layer.w_o(heads.transpose(1, 2).flatten(2)))
+    assert not torch.allclose(patched, layer(x_of()), atol=1e-3)
+
+
+def test_patching_all_heads_makes_the_other_run_and_none_leaves_this_one():
+    model, other = model_of(), x_of().flip(0)
+    with patching(model, {"0": range(4)}, recorded(model, other)):
+        torch.testing.assert_close(model(x_of()), model(other))
+    with patching(model, {"0": []}, recorded(model, other)):
+        assert torch.equal(model(x_of()), model(x_of()))
+
+
+def test_a_patched_model_can_be_watched():
+    """A patched head still looks at this run; what it gives, and what the layers above see, is patched."""
+    model, other = model_of(), x_of().flip(0)
+    with patching(model, {"0": [1]}, recorded(model, other)), watching(model) as records:
+        model(x_of())
+    assert torch.equal(records[0].weights, recorded(model)[0].weights)
+    assert torch.equal(records[0].output[:, 1], recorded(model, other)[0].output[:, 1])
+    assert torch.equal(records[0].output[:, 0], recorded(model)[0].output[:, 0])
+    assert not torch.allclose(records[1].output, recorded(model)[1].output, atol=1e-4)
+
+
+def test_weights_are_changed_within_a_patched_model_only_from_without():
+    model, records = model_of(), recorded(model_of(), x_of().flip(0))
+    with reweighing(model, lambda name, weights: weights), patching(model, {"0": [1]}, records):
+        found = model(x_of())
+    with patching(model, {"0": [1]}, records):
+        torch.testing.assert_close(found, model(x_of()))
+        with (
+            pytest.raises(ValueError, match="0 is patched, so its weights mix nothing"),
+            reweighing(model, lambda name, weights: weights),
+        ):
+            pass
+        torch.testing.assert_close(found, model(x_of()))
+
+
+def test_a_layer_called_twice_takes_its_records_in_order():
+    layer = model_of()[0]
+    with watching(layer) as records:
+        whole, short = layer(x_of()), layer(x_of(n=3))
+    with patching(layer, {"": range(4)}, records):
+        for _ in range(2):
+            torch.testing.assert_close(layer(x_of().flip(0)), whole)
+            torch.testing.assert_close(layer(x_of(n=3).flip(0)), short)
+
+
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, Sharpened()])
+@pytest.mark.parametrize("visible", [None, causal, causal.dense(5), causal & padding(torch.arange(5) > 0)])
+def test_a_hidden_key_is_a_key_the_mask_hides(mechanism, visible):
+    layer = model_of(mechanism, positions=ALiBi(4))[0]
+    keep = torch.tensor([[1, 0, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()
+    with hiding(layer, keep):
+        found = layer(x_of(), visible=visible)
+    dense = torch.ones(5, 5).bool() if visible is None else visible if torch.is_tensor(visible) else visible.dense(5)
+    torch.testing.assert_close(found, layer(x_of(), visible=dense & keep[:, None, None]))
+
+
+def test_keys_are_hidden_in_the_layers_named_and_of_another_text_too():
+    model = model_of()
+    keep = torch.arange(7) < 2
+    with hiding(model, keep, ["2"]), watching(model) as records:
+        model(x_of(n=7))
+        model[2](x_of(n=9), memory=x_of(n=7))
+    assert (records[0].weights > 0).all() and (records[1].weights[..., 2:] == 0).all()
+    assert records[2].weights.shape == (2, 4, 9, 7) and (records[2].weights[..., 2:] == 0).all()
+
+
+@pytest.mark.parametrize("mechanism", [*MECHANISMS, Sharpened()])
+def test_weights_that_are_left_as_they_are_change_nothing_and_have_gradients(mechanism):
+    layer, kept = model_of(mechanism)[0], []
+
+    def keep(name, weights):
+        kept.append(weights)
+        return weights
+
+    with reweighing(layer, keep):
+        found = layer(x_of(), visible=causal)
+    torch.testing.assert_close(found, layer(x_of(), visible=causal))
+    torch.testing.assert_close(kept[0], recorded_causal(layer).weights)
+    (gradient,) = torch.autograd.grad(found.sum(), kept)
+    # d (w · v) W_o / d w = v · (column sums of W_o), head by head.
+    out = layer.w_o.weight.sum(dim=0).view(4, 1, 4)
+    torch.testing.assert_close(gradient[:, :, 0], (recorded_causal(layer).v * out).sum(-1), atol=1e-5, rtol=1e-5)
+
+
+def recorded_causal(layer):
+    with watching(layer) as records:
+        layer(x_of(), visible=causal)
+    return records[0]
+
+
+def test_changed_weights_mix_the_values():
+    model = model_of()
+    with reweighing(model, lambda name, weights: weights.roll(1, -1) if name == "2" else weights):
+        found = model(x_of())
+    records = recorded(model)
+    mixed = records[1].weights.roll(1, -1) @ records[1].v
+    torch.testing.assert_close(found, model[2].w_o(mixed.transpose(1, 2).flatten(2)))
+
+
 @pytest.mark.parametrize(
     ("work", "sentence"),
     [
@@ -189,9 +316,39 @@ def test_a_silenced_model_can_be_watched():
         (lambda: silencing(model_of(), {"1": [0]}), "There is no attention layer '1'. There are: 0, 2"),
         (lambda: silencing(model_of(), {"0": [4]}), r"0 has heads 0 to 3, got \[4\]"),
         (lambda: silencing(model_of(), {"0": [-1]}), r"0 has heads 0 to 3, got \[-1\]"),
+        (lambda: patching(model_of(), {"0": [4]}, []), r"0 has heads 0 to 3, got \[4\]"),
+        (lambda: hiding(model_of(), torch.ones(5).bool(), ["1"]), "There is no attention layer '1'. There are: 0, 2"),
+        (lambda: hiding(model_of(), torch.ones(5)), "wants True for real tokens"),
+        (lambda: reweighing(nn.Linear(2, 2), lambda name, weights: weights), "has no MultiHead layer"),
     ],
 )
 def test_what_cannot_be_watched_or_silenced_gets_one_sentence(work, sentence):
-    with pytest.raises(ValueError, match=sentence) as caught, work():
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught, work():
         pass
+    assert "\n" not in str(caught.value)
+
+
+def hidden_on_other_tokens():
+    model = model_of()
+    with hiding(model, torch.ones(4).bool()):
+        model(x_of())
+
+
+def patched_with(records):
+    model = model_of()
+    with patching(model, {"0": [0]}, records(model)):
+        model(x_of())
+
+
+@pytest.mark.parametrize(
+    ("work", "sentence"),
+    [
+        (lambda: patched_with(lambda model: []), "The records hold no call of 0"),
+        (lambda: patched_with(lambda model: recorded(model, x_of(n=4))), r"the record holds \(2, 4, 4, 4\)"),
+        (hidden_on_other_tokens, r"padding\(keep\) knows 4 tokens, but there are 5 keys"),
+    ],
+)
+def test_what_does_not_fit_the_run_gets_one_sentence(work, sentence):
+    with pytest.raises(ValueError, match=sentence) as caught:
+        work()
     assert "\n" not in str(caught.value)
