@@ -35,8 +35,8 @@ MEASURES: dict[str, Measure] = _table(
         "head",
         "entropy",
         "share of log n",
-        "How evenly a query spreads its attention over the n keys that it may look at, mean over queries: 0 one key has "
-        "it all, 1 all keys share alike.",
+        "How evenly a query spreads its attention over the n keys that it may look at, mean over queries: 0 one key "
+        "has it all, 1 all keys share alike.",
         NONE,
         None,
         None,
@@ -119,6 +119,17 @@ MEASURES: dict[str, Measure] = _table(
         None,
         None,
         "Clark et al. 2019, arXiv 1906.04341; Olsson et al. 2022, arXiv 2209.11895",
+    ),
+    Measure(
+        "fixed_offset",
+        "head",
+        "on one fixed distance",
+        "share of attention",
+        "What a query gives the key at the one distance, from 8 back to 8 on, that takes most; mean over sampled rows.",
+        NONE,
+        None,
+        None,
+        "Voita et al. 2019, arXiv 1905.09418, call such heads positional",
     ),
     Measure(
         "null",

@@ -76,6 +76,7 @@ def _layer(number: int, heads: int, missing: bool) -> Layer:
         "strongest_share": spread(0.2, 0.9),
         "strongest_value": spread(0.05, 1.0),
         "previous_token": spread(0.0, 1.0),
+        "fixed_offset": spread(0.0, 1.0),
         "distance": spread(1, 5),
         "participation": spread(1, 6),
         "max_logit": spread(3, 12_345 if number == 1 else 30),
@@ -85,7 +86,7 @@ def _layer(number: int, heads: int, missing: bool) -> Layer:
         "window": spread(2, 8),
         "divergence": spread(0.002, 0.5),
     }
-    taken = ("sparsity", "keys_needed", "coverage", "window", "divergence", "previous_token")
+    taken = ("sparsity", "keys_needed", "coverage", "window", "divergence", "previous_token", "fixed_offset")
     return Layer(
         name=f"blocks.{number}.attention",
         kind="self",
@@ -97,6 +98,7 @@ def _layer(number: int, heads: int, missing: bool) -> Layer:
         strongest=(0,) * heads,
         strongest_token=("[CLS]",) * heads,
         nearest=tuple((head + 1) % heads for head in range(heads)),
+        offset=(-1,) * heads,
         maps=_maps(heads),
     )
 
