@@ -5,6 +5,7 @@ from attn_course.attention.formula import attention, attention_scores, attention
 from attn_course.attention.fused import fused
 from attn_course.attention.heads import MultiHead
 from attn_course.attention.positions import ALiBi, Learned, NoPositions, RelativeBias, Rotary, Sinusoidal
+from attn_course.attention.soft_cap import soft_cap
 from attn_course.attention.visibility import (
     Blocks,
     Visibility,
@@ -45,6 +46,7 @@ __all__ = [
     "reweighing",
     "silencing",
     "sinks",
+    "soft_cap",
     "visible_where",
     "watching",
     "window",

@@ -42,14 +42,14 @@ class LayerRecord:
 def watching(model: nn.Module) -> Iterator[list[LayerRecord]]:
     """While open, every `MultiHead` layer in `model` adds a record at each call, in the order of the calls."""
     records: list[LayerRecord] = []
-    with _exchanged(_layers_of(model), lambda name, mechanism: _recorder(name, mechanism, records)):
+    with exchanged(_layers_of(model), lambda name, mechanism: _recorder(name, mechanism, records)):
         yield records
 
 
 @contextmanager
 def silencing(model: nn.Module, heads: dict[str, list[int]]) -> Iterator[None]:
     """While open, these heads give zeros: `silencing(model, {"blocks.0.attention": [2, 5]})`."""
-    with _exchanged(_layers_with(model, heads), lambda name, mechanism: _silencer(mechanism, heads[name])):
+    with exchanged(_layers_with(model, heads), lambda name, mechanism: _silencer(mechanism, heads[name])):
         yield
 
 
@@ -68,7 +68,7 @@ def patching(model: nn.Module, heads: dict[str, list[int]], records: Sequence[La
     """
     layers = _layers_with(model, heads)
     kept = {name: [record.output for record in records if record.name == name] for name in heads}
-    with _exchanged(layers, lambda name, mechanism: _patcher(name, mechanism, heads[name], kept[name])):
+    with exchanged(layers, lambda name, mechanism: _patcher(name, mechanism, heads[name], kept[name])):
         yield
 
 
@@ -79,7 +79,7 @@ def hiding(model: nn.Module, keep: Bool[Tensor, "*batch key"], layers: Collectio
     keep   True for a key that may be looked at, as far as it might before: (key,), or (batch, key) for a batch
     """
     found = _layers_of(model) if layers is None else _layers_with(model, dict.fromkeys(layers, ()))
-    with _exchanged(found, lambda name, mechanism: _hider(mechanism, keep)):
+    with exchanged(found, lambda name, mechanism: _hider(mechanism, keep)):
         yield
 
 
@@ -91,7 +91,7 @@ def reweighing(model: nn.Module, change: Callable[[str, Tensor], Tensor]) -> Ite
     a change that returns what it was given the outputs stay the same, to the rounding, and the weights are on the
     way from the inputs to the output: a gradient reaches them.
     """
-    with _exchanged(_layers_of(model), lambda name, mechanism: _reweigher(name, mechanism, change)):
+    with exchanged(_layers_of(model), lambda name, mechanism: _reweigher(name, mechanism, change)):
         yield
 
 
@@ -115,7 +115,8 @@ def _layers_with(model: nn.Module, heads: Mapping[str, Collection[int]]) -> dict
 
 
 @contextmanager
-def _exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Callable]) -> Iterator[None]:
+def exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Callable]) -> Iterator[None]:
+    """While open, each of these layers attends with new(its name, its own mechanism)."""
     before = {name: layer.mechanism for name, layer in layers.items()}
     try:
         for name, layer in layers.items():

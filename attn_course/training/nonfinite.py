@@ -1,6 +1,6 @@
 """Where the first number that is not finite came from: the batch is run again, and every layer's output looked at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -13,7 +13,7 @@ def first_nonfinite(model: nn.Module, run: Callable[[], object]) -> str | None:
     A layer counts when it has finished, so the innermost is named first: the one that made the number.
     """
     found: list[str] = []
-    with torch.no_grad(), _hooked(model, found):
+    with torch.no_grad(), looking_for_nonfinite(model.named_modules(), found, _clause):
         try:
             run()
         except (ValueError, FloatingPointError):
@@ -23,15 +23,19 @@ def first_nonfinite(model: nn.Module, run: Callable[[], object]) -> str | None:
 
 
 @contextmanager
-def _hooked(model: nn.Module, found: list[str]) -> Iterator[None]:
+def looking_for_nonfinite(
+    layers: Iterable[tuple[str, nn.Module]], found: list[str], say: Callable[[str, nn.Module, tuple], str]
+) -> Iterator[None]:
+    """While open, the first layer whose output is not finite goes into `found`, as say(name, layer, input)."""
+
     def look(name: str) -> Callable:
         def hook(layer: nn.Module, given: tuple, output) -> None:
             if not found and not all(_finite(each) for each in _tensors(output)):
-                found.append(_clause(name, layer, given))
+                found.append(say(name, layer, given))
 
         return hook
 
-    handles = [layer.register_forward_hook(look(name)) for name, layer in model.named_modules()]
+    handles = [layer.register_forward_hook(look(name)) for name, layer in layers]
     try:
         yield
     finally:

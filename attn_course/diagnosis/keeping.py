@@ -1,0 +1,189 @@
+"""From one call of an attention layer to its entry in the record: the vitals, and a few rows of weights."""
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from attn_course.attention import Visibility
+from attn_course.attention.formula import ScoreChange
+from attn_course.diagnosis.close import draw_rows
+from attn_course.diagnosis.record import AttentionCall, Record
+from attn_course.diagnosis.streaming import streaming_vitals_of
+from attn_course.diagnosis.strips import Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """What a layer was given, and what it made of it. Names as in `streaming_vitals`."""
+
+    name: str
+    kind: str  # "self" or "cross"
+    q: Float[Tensor, "batch head query d_k"]
+    k: Float[Tensor, "batch kv_head key d_k"]
+    v: Float[Tensor, "batch kv_head key d_v"]
+    output: Float[Tensor, "batch head query d_v"]
+    visible: Visibility | Tensor | None = None
+    scale: float | None = None
+    score: ScoreChange | None = None
+    bias: Tensor | None = None
+    sinks: Tensor | None = None
+    dropout: float = 0.0
+    first_key: int = 0  # the token of the text that key 0 is, where a cache has forgotten the first ones
+
+
+class Keeper:
+    """Adds calls to a record. Nothing that it does takes part in the model's computation."""
+
+    def __init__(self, record: Record, sample: int | None, seed: int, progress: Callable[[], object] | None):
+        self.record, self.sample, self.seed, self.progress = record, sample, seed, progress
+        self.sets = {name: _as_set(name, members) for name, members in record.token_sets.items()}
+        self.fitted: set[str] = set()  # the sets that fitted some call
+        self.prompts: dict[str, int] = {}  # how many keys a layer had when its text began
+
+    def note(self, sentence: str) -> None:
+        if sentence not in self.record.notes:
+            self.record.notes.append(sentence)
+
+    @torch.no_grad()
+    def keep(self, call: Call) -> None:
+        q, k, v, output = (x.detach() for x in (call.q, call.k, call.v, call.output))
+        given = {"visible": call.visible, "scale": call.scale, "score": call.score}
+        given |= {name: None if x is None else x.detach() for name, x in (("bias", call.bias), ("sinks", call.sinks))}
+        sampled = {"sample": self.sample, "seed": self.seed}
+        vitals = streaming_vitals_of(q, k, None, **given, **sampled, token_sets=self._sets(call))
+        rows = draw_rows(q.shape[2], **sampled, device=q.device)
+        weights = _rows_of(Scores(q, k, **given), rows)
+        if not _finite(output) and self.record.first_not_finite is None:
+            self.record.first_not_finite = call.name
+        finite = all(_finite(x) for x in (q, k, v, output))
+        largest = _largest_product(q, k)
+        scale = q.shape[-1] ** -0.5 if call.scale is None else float(call.scale)
+        if finite and not call.dropout:
+            self._check_formula(call, weights, rows, vitals.visible_keys, largest * abs(scale))
+        self.record.calls.append(
+            AttentionCall(
+                name=call.name,
+                kind=call.kind,
+                vitals=_on_cpu(vitals),
+                value_norm=_for_every_head(_lengths(v), q.shape[1]).cpu(),
+                largest_product=largest,
+                dtype=q.dtype,
+                finite=finite,
+                rows=rows.cpu(),
+                weights=weights.to(torch.float16).cpu(),
+                first_key=call.first_key,
+                scale=scale,
+            )
+        )
+        if self.progress is not None:
+            self.progress()
+
+    def _sets(self, call: Call) -> dict[str, Tensor]:
+        """The token sets that fit this call's keys; the others are noted."""
+        batch, n_key, first = call.q.shape[0], call.k.shape[2], call.first_key
+        goes_on = call.kind == "self" and call.q.shape[2] < n_key  # after tokens in a cache
+        if not goes_on:
+            self.prompts[call.name] = n_key
+        fitting = {}
+        for name, members in self.sets.items():
+            if members.dtype == torch.bool:
+                fits = members.dim() == 1 or members.shape[0] == batch
+                n = members.shape[-1]
+                fits &= n == n_key or (goes_on and n == self.prompts.get(call.name) and n <= n_key + first)
+                if fits and goes_on:  # what was written since does not belong to it
+                    written = members.new_zeros(*members.shape[:-1], n_key + first - n)
+                    members = torch.cat((members, written), dim=-1)[..., first:]
+            else:
+                fits = members.numel() == 0 or int(members.max()) < n_key + first
+                members = members[members >= first] - first
+            if fits:
+                fitting[name] = members
+                self.fitted.add(name)
+            else:
+                self.note(f"The token set {name!r} does not fit the {n_key} keys of {call.name}: left out there.")
+        return fitting
+
+    def _check_formula(self, call: Call, weights: Tensor, rows: Tensor, visible_keys: Tensor, score: float) -> None:
+        """Do the weights, applied to the values, give what the layer gave? If not, its vitals are not its own."""
+        v = _for_every_head(call.v.detach(), call.q.shape[1]).to(weights.dtype)
+        some = (visible_keys[:, :, rows] > 0)[..., None]
+        off = ((weights @ v - call.output.detach()[:, :, rows]) * some).abs().amax().item() if some.any() else 0.0
+        rounding = torch.finfo(call.q.dtype).eps * max(1.0, score)  # of the scores, and so of the weights
+        if off > (1e-3 + 8 * rounding) * v.abs().amax().item():
+            self.note(
+                f"{call.name} does more, or other, than softmax(QKᵀ)V with the mask that it is given: its output is up "
+                f"to {off:.2g} away from that. Its vitals are those of the formula."
+            )
+
+    def finish(self) -> None:
+        """Raise ValueError for a token set that fitted no call at all."""
+        for name in self.sets:
+            if self.record.calls and name not in self.fitted:
+                keys = sorted({len(call.vitals.received[0, 0]) for call in self.record.calls})
+                raise ValueError(
+                    f"The token set {name!r} fits no attention layer. Give the numbers of keys, or True and False for "
+                    f"each key; the layers have {', '.join(map(str, keys))} keys."
+                )
+
+
+def in_backward() -> bool:
+    """Is this a gradient's way back? What runs there runs for the second time (gradient checkpointing)."""
+    return torch._C._current_graph_task_id() != -1
+
+
+def _as_set(name: str, members) -> Tensor:
+    """The numbers of the keys, or True/False of shape (key,) or (batch, key)."""
+    members = torch.as_tensor(members)
+    if members.dtype == torch.bool and members.dim() in (1, 2):
+        return members
+    if members.numel() == 0:
+        return members.long().flatten()
+    if members.dim() == 1 and not members.is_floating_point() and members.dtype != torch.bool and members.min() >= 0:
+        return members.long()
+    raise ValueError(
+        f"The token set {name!r} should be a list of key numbers from 0 up, or True and False of shape (key,) or "
+        f"(batch, key); got {members.dtype} of shape {tuple(members.shape)}."
+    )
+
+
+def _rows_of(scores: Scores, rows: Int[Tensor, "row"]) -> Float[Tensor, "batch head row key"]:
+    weights = torch.zeros(scores.batch, scores.heads, len(rows), scores.n_key, dtype=scores.dtype, device=rows.device)
+    done = [0] * scores.batch
+    for strip in scores.strips(at=rows, all_heads=True):
+        first = done[strip.batch]
+        done[strip.batch] = last = first + len(strip.rows)
+        weights[strip.batch, strip.heads, first:last, strip.keys] = strip.weights()
+    return weights
+
+
+def _largest_product(q: Tensor, k: Tensor) -> float:
+    """max ‖q‖ · max ‖k‖ of each head; the largest of those."""
+    longest_q, longest_k = (_lengths(x).amax(-1) for x in (q, k))  # (batch, head), (batch, kv_head)
+    return (longest_q * _for_every_head(longest_k, q.shape[1])).amax().item()
+
+
+def _lengths(x: Float[Tensor, "batch head token d"]) -> Float[Tensor, "batch head token"]:
+    return x.to(torch.promote_types(x.dtype, torch.float32)).norm(dim=-1)
+
+
+def _for_every_head(x: Float[Tensor, "batch kv_head *rest"], heads: int) -> Float[Tensor, "batch head *rest"]:
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
+
+
+def _finite(x: Tensor) -> bool:
+    return bool(torch.isfinite(x).all())
+
+
+def _on_cpu(value):
+    """The same with every tensor in the processor's memory: a record outlives the GPU's run."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: _on_cpu(each) for key, each in value.items()}
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return type(value)(**{name: _on_cpu(getattr(value, name)) for name in names})
+    return value

@@ -1,0 +1,202 @@
+"""Watch a model run: the vitals of every attention layer at every call, and none of its maps.
+
+with watch(model) as record:
+    model(tokens)
+record.calls[0].vitals.entropy      # (batch, head, query), in nats
+
+A model of the course or one of the library `transformers`. The model's own code computes every output, so nothing
+changes, gradients and dropout included; the vitals are taken beside it from q, k and v, strip by strip.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+
+import torch
+from torch import nn
+
+from attn_course.attention import MultiHead
+from attn_course.attention.watching import exchanged
+from attn_course.diagnosis.keeping import Call, Keeper, in_backward
+from attn_course.diagnosis.record import Record
+from attn_course.diagnosis.watch_library import attention_layers, outside_the_interface, watching_library
+from attn_course.training.nonfinite import looking_for_nonfinite
+
+
+@contextmanager
+def watch(
+    model: nn.Module,
+    *,
+    token_sets: dict | None = None,
+    tokens: list[list[str]] | None = None,
+    sample: int | None = 64,
+    seed: int = 0,
+    hidden: bool = False,
+    gradients: bool = False,
+    progress: Callable[[], object] | None = None,
+) -> Iterator[Record]:
+    """While open, every call of every attention layer of `model` adds an entry to the record that is yielded.
+
+    model       a model of the course or of `transformers`, or what `models.pretrained.load` gives
+    token_sets  name → the numbers of the keys, or True/False of shape (key,) or (batch, key). While a text is being
+                written a set goes on to mean the same tokens; a call whose keys it does not fit is noted, without it
+    tokens      the text, kept in the record for those who read it
+    sample      how many query rows to keep the weights of, and to take sparsity, coverage, window and similarity on;
+                drawn with `seed`. None: all; 0: none
+    hidden      keep the vitals of the hidden states after each block too
+    gradients   keep the gradients of each layer too, when a loss is taken back through the model
+    progress    called after each entry
+
+    Watches may be nested; each keeps a record of its own. What the model computes anew on the way back (gradient
+    checkpointing) is not entered twice, and a compiled model runs uncompiled meanwhile. A copy of the model made
+    meanwhile is not watched. Afterwards, and after an exception too, the model is as it was.
+
+    What could not be watched stands in `record.notes`, in sentences. Raises ValueError if no layer of the model can be
+    watched, if none was although the model ran, and for a token set that fits no layer; TypeError for no model at all.
+    """
+    name, model = _unwrapped(model)
+    record = Record(name, tokens=tokens, token_sets=dict(token_sets or {}))
+    keeper = Keeper(record, sample, seed, progress)
+    own = {path: layer for path, layer in model.named_modules() if isinstance(layer, MultiHead)}
+    library = attention_layers(model)
+    layers = own | library
+    left_out = outside_the_interface(model, layers)
+    if not layers:
+        raise ValueError(_why_not(name, left_out))
+    if left_out:
+        keeper.note(f"Not watched, for they have their own way to attend: {_some(left_out)}.")
+    ran: set[bool] = set()
+    with ExitStack() as stack:
+        stack.enter_context(_uncompiled())
+        stack.enter_context(_noticing(model, ran))
+        stack.enter_context(_watching_own(own, keeper))
+        stack.enter_context(watching_library(library, keeper))
+        stack.enter_context(_first_not_finite(model, record))
+        if hidden:
+            from attn_course.diagnosis.hidden import watching_hidden
+
+            stack.enter_context(watching_hidden(model, list(layers), record))
+        if gradients:
+            from attn_course.diagnosis.gradients import watching_gradients
+
+            stack.enter_context(watching_gradients(model, record))
+        yield record
+    _after(name, layers, record, bool(ran))
+    keeper.finish()
+
+
+def _unwrapped(model) -> tuple[str, nn.Module]:
+    """A name for the record, and the module itself: out of a model with its tokenizer, or a compiled one."""
+    if not isinstance(model, nn.Module) and isinstance(getattr(model, "model", None), nn.Module):
+        return getattr(model, "name", type(model).__name__), _unwrapped(model.model)[1]
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"watch wants a model: a torch module, or what attn_course.models.pretrained.load gives; got {model!r:.60}."
+        )
+    model = getattr(model, "_orig_mod", model)
+    return type(model).__name__, model
+
+
+@contextmanager
+def _watching_own(layers: dict[str, MultiHead], keeper: Keeper) -> Iterator[None]:
+    """The course's layers: their mechanism is exchanged for one that calls it, and keeps what it was given."""
+    crossing: dict[str, bool] = {}  # looks at a memory in this call?
+
+    def look(path: str) -> Callable:
+        def hook(layer, args, kwargs):
+            crossing[path] = (len(args) > 1 and args[1] is not None) or kwargs.get("memory") is not None
+
+        return hook
+
+    def recorder(path: str, mechanism: Callable) -> Callable:
+        def attend(q, k, v, visible=None, **change):
+            output = mechanism(q, k, v, visible, **change)
+            if not in_backward():
+                kind = "cross" if crossing.get(path) else "self"
+                known = {name: change.get(name) for name in ("scale", "score")}
+                keeper.keep(Call(path, kind, q, k, v, output, visible, **known))
+            return output
+
+        return attend
+
+    handles = [layer.register_forward_pre_hook(look(path), with_kwargs=True) for path, layer in layers.items()]
+    try:
+        with exchanged(layers, recorder):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _first_not_finite(model: nn.Module, record: Record) -> Iterator[None]:
+    """Note the first of the leaves and of the blocks whose output is not finite."""
+    found = _Found(record)
+    blocks = {id(block) for stack in model.modules() if isinstance(stack, nn.ModuleList) for block in stack}
+    layers = [
+        (path, layer)
+        for path, layer in model.named_modules()
+        if id(layer) in blocks or next(layer.children(), None) is None
+    ]
+    with looking_for_nonfinite(layers, found, lambda path, layer, given: path or type(layer).__name__):
+        yield
+
+
+class _Found(list):
+    """Puts what is found into the record, and is full when that holds one already."""
+
+    def __init__(self, record: Record):
+        super().__init__()
+        self.record = record
+
+    def __bool__(self) -> bool:
+        return self.record.first_not_finite is not None
+
+    def append(self, path: str) -> None:
+        self.record.first_not_finite = path
+
+
+@contextmanager
+def _noticing(model: nn.Module, ran: set[bool]) -> Iterator[None]:
+    """Did any part of the model run to its end?"""
+    handles = [layer.register_forward_hook(lambda *_: ran.add(True)) for layer in model.modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _uncompiled():
+    """Compiled code keeps calling what it was compiled with; it is set aside for the time of the watch."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
+def _after(name: str, layers: dict[str, nn.Module], record: Record, ran: bool) -> None:
+    if not ran:
+        record.notes.append(f"{name} did not run while it was watched.")
+        return
+    called = set(record.layers)
+    silent = [path for path in layers if path not in called]
+    if not called:
+        reasons = " ".join(("", *record.notes))
+        raise ValueError(f"{name} ran, but no call of its attention could be watched: {_some(silent)}.{reasons}")
+    if silent:
+        record.notes.append(f"Never called while watched: {_some(silent)}.")
+
+
+def _why_not(name: str, left_out: list[str]) -> str:
+    if left_out:
+        return (
+            f"{name} computes its attention in a way of its own ({_some(left_out)}), outside the library's attention "
+            "interface, so it cannot be watched. Models such as BERT, GPT-2 and Llama can."
+        )
+    return (
+        f"{name} has no attention layer that can be watched: neither a MultiHead of the course nor one of the library "
+        "transformers."
+    )
+
+
+def _some(paths: list[str], most: int = 4) -> str:
+    rest = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(path or "the model itself" for path in paths[:most]) + rest
