@@ -125,7 +125,7 @@ MEASURES: dict[str, Measure] = _table(
         "head",
         "on one fixed distance",
         "share of attention",
-        "What a query gives the key at the one distance, from 8 back to 8 on, that takes most; mean over sampled rows.",
+        "What a query gives the key at the one distance that takes most; mean over the sampled rows with a key there.",
         NONE,
         None,
         None,

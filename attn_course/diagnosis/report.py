@@ -85,7 +85,7 @@ class Layer:
     strongest: tuple[int | None, ...]  # place of the key that receives most
     strongest_token: tuple[str | None, ...]
     nearest: tuple[int | None, ...]  # the head whose rows are most like this one's
-    offset: tuple[int | None, ...]  # the one distance (key − query) that takes most, from −8 to 8; None in cross
+    offset: tuple[int | None, ...]  # the one distance (key − query) that takes most; None in cross-attention
     maps: Maps | None = None
 
 

@@ -1,0 +1,197 @@
+"""From a layer's texts to one number a head for each measure."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_course.diagnosis.close import Estimate
+from attn_course.diagnosis.tables import CLOSE, PER_QUERY, Table, Text, combined
+from attn_course.diagnosis.thresholds import (
+    KEYS_LEAST,
+    LOW,
+    OFFSET_ROWS,
+    REST_LEAST,
+    ROWS_LEAST,
+    SINK_SHARE,
+    SINK_VALUE,
+)
+
+PerHead = Float[Tensor, "head"]
+
+
+def values_of(table: Table) -> tuple[dict[str, PerHead], dict[str, PerHead], dict[str, PerHead]]:
+    """Every measure of a layer, the standard errors of the sampled ones, and the share of each declared set.
+
+    NaN stands where there is nothing to measure.
+    """
+    names = dict.fromkeys(name for text in table.texts for name in text.rows)
+    rows = {name: _over_queries(table, name) for name in names}
+    rest, rest_low = _entropy_of_rest(table)
+    values = {name: rows[name] for name in PER_QUERY}
+    values["entropy_low"] = torch.stack([_low(x) for x in _by_head(table, "entropy")])
+    values |= {"entropy_rest": rest, "entropy_rest_low": rest_low}
+    values["first_token"] = _over_texts(table, _first_token)
+    values["strongest_share"] = _over_texts(table, lambda text: text.share.amax(1))
+    values["strongest_value"] = _over_texts(table, value_of_strongest)
+    values["max_logit"] = torch.stack([text.max_logit for text in table.texts]).amax(0)
+    if "null" in rows:
+        values["null"] = rows["null"]
+    estimates = _close(table)
+    if table.kind == "self":
+        offsets = offsets_of(table)
+        estimates |= {"previous_token": offsets.previous, "fixed_offset": offsets.most}
+    values |= {name: each.mean for name, each in estimates.items()}
+    errors = {name: each.error for name, each in estimates.items()}
+    sets = {name: value for name, value in rows.items() if name not in (*PER_QUERY, "null")}
+    return values, errors, sets
+
+
+def value_of_strongest(text: Text) -> PerHead:
+    """‖v‖ of the key that receives most, by the median of the others'."""
+    found = []
+    for share, seen, norm in zip(text.share, text.seen, text.value_norm, strict=True):
+        others = seen.clone()
+        others[share.argmax()] = False
+        found.append(norm[share.argmax()] / norm[others].median() if others.any() else norm.new_tensor(torch.nan))
+    return torch.stack(found)
+
+
+def sinks_of(text: Text) -> Bool[Tensor, "head key"]:
+    """The keys that an alarm about entropy must not count: the first token, declared sets, and a strongest key that
+    takes much and has little to give."""
+    marked = torch.zeros_like(text.seen)
+    for members in text.sets.values():
+        marked |= members
+    marked[:, _first(text)] = True
+    rests = (text.share.amax(1) > SINK_SHARE) & (value_of_strongest(text) < SINK_VALUE)
+    marked[rests, text.share.argmax(1)[rests]] = True
+    return marked
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """How much of a head's attention goes to keys of one fixed distance, over sampled rows."""
+
+    previous: Estimate  # (head,): to the token before
+    most: Estimate  # (head,): at the distance that takes most
+    which: Int[Tensor, "head"]  # that distance, key − query
+
+
+def offsets_of(table: Table) -> Offsets:
+    """A distance counts if a fair share of the rows has a key there; the others have not its weight to give."""
+    longest = max(max(text.weights.shape[-1], _last(text) + 1) for text in table.texts)
+    rows = torch.cat([_by_offset(text, longest) for text in table.texts], dim=1)  # (head, row, offset)
+    there = ~rows[0].isnan()  # (row, offset)
+    enough = there.sum(0) >= max(1, OFFSET_ROWS * len(there))
+    mean, error = rows.nanmean(1), rows.new_zeros(rows.shape[0], rows.shape[2])
+    if not _all_rows(table):
+        squares = (rows - mean[:, None]).square().nansum(1)
+        n = there.sum(0)
+        error = (squares / (n - 1).clamp(min=1) / n.clamp(min=1)).sqrt().where(n > 1, torch.nan)
+    which = mean.where(enough, -1).nan_to_num(-1).argmax(1)
+    at = torch.arange(table.heads)
+    before = longest - 2  # offset −1; offsets go from 1 − longest to longest − 1
+    return Offsets(
+        Estimate(mean[:, before], error[:, before]), Estimate(mean[at, which], error[at, which]), which - (longest - 1)
+    )
+
+
+def _last(text: Text) -> int:
+    return int(text.places.max()) if len(text.places) else 0
+
+
+def _by_offset(text: Text, longest: int) -> Float[Tensor, "head row offset"]:
+    """Each row shifted so that its own token stands in the middle; NaN where there is no key."""
+    n_key = text.weights.shape[-1]
+    at = torch.arange(n_key) - text.places[:, None] + longest - 1  # (row, key)
+    shifted = text.weights.new_full((*text.weights.shape[:2], 2 * longest - 1), torch.nan)
+    return shifted.scatter(2, at.expand(text.weights.shape), text.weights)
+
+
+def _all_rows(table: Table) -> bool:
+    return all(len(text.places) == text.queries for text in table.texts)
+
+
+def _by_head(table: Table, name: str) -> list[Float[Tensor, "query"]]:
+    """One measure of all queries that see something, head by head."""
+    texts = [text for text in table.texts if name in text.rows]
+    value = torch.cat([text.rows[name] for text in texts], dim=1)
+    seeing = torch.cat([text.seeing for text in texts], dim=1)
+    return [each[sees] for each, sees in zip(value, seeing, strict=True)]
+
+
+def _over_queries(table: Table, name: str) -> PerHead:
+    return torch.stack([each.mean() for each in _by_head(table, name)])
+
+
+def _over_texts(table: Table, measure) -> PerHead:
+    """The mean over texts, each counted by its queries."""
+    counts = torch.tensor([text.queries for text in table.texts], dtype=torch.float32)
+    each = torch.stack([measure(text) for text in table.texts])  # (text, head)
+    return (counts[:, None] * each).sum(0) / counts.sum()
+
+
+def _low(x: Float[Tensor, "row"], least: int = 1) -> Tensor:
+    """The value below which one in twenty lies; NaN if there are fewer than `least`."""
+    if len(x) < least or x.isnan().any():
+        return x.new_tensor(torch.nan)
+    return x.kthvalue(max(1, round(LOW * len(x)))).values
+
+
+def _first(text: Text) -> int:
+    """The first token that is not padding."""
+    return int(text.seen.any(0).to(torch.int8).argmax())
+
+
+def _first_token(text: Text) -> PerHead:
+    return text.share[:, _first(text)]
+
+
+def _entropy_of_rest(table: Table) -> tuple[PerHead, PerHead]:
+    """Mean and lowest twentieth of H / log n over sampled rows, sinks taken out and the rest made to sum to 1."""
+    by_head: list[list[Tensor]] = [[] for _ in range(table.heads)]
+    for text in table.texts:
+        sinks = sinks_of(text)
+        beside = text.visible - _within_reach(text, sinks)
+        for head in range(table.heads):
+            by_head[head].append(_rest(text.weights[head], sinks[head], beside[head]))
+    found = [torch.cat(each) for each in by_head]
+    means = [x.mean() if len(x) >= ROWS_LEAST else x.new_tensor(torch.nan) for x in found]
+    return torch.stack(means), torch.stack([_low(x, ROWS_LEAST) for x in found])
+
+
+def _within_reach(text: Text, sinks: Bool[Tensor, "head key"]) -> Int[Tensor, "head row"]:
+    """How many sinks a row may look at. A row that sees no more keys than stand before it does not look ahead."""
+    ahead = text.visible > text.places + 1
+    before = sinks.long().cumsum(1)[:, text.places.clamp(max=sinks.shape[1] - 1)]
+    return torch.where(ahead, sinks.sum(1, keepdim=True), before)
+
+
+def _rest(weights: Float[Tensor, "row key"], sinks: Bool[Tensor, "key"], n: Int[Tensor, "row"]) -> Float[Tensor, "row"]:
+    """Normalised entropy of each row beside its sinks; rows that rest on them, or have little choice, are left out."""
+    p = weights * ~sinks
+    rest = p.sum(1, keepdim=True)
+    keep = (rest[:, 0] >= REST_LEAST) & (n >= KEYS_LEAST)
+    p = p[keep] / rest[keep]
+    return -torch.special.xlogy(p, p).sum(1) / n[keep].float().log()
+
+
+def _close(table: Table) -> dict[str, Estimate]:
+    """Sampled measures, one a head; divergence to the nearest other head."""
+    if not all(text.close for text in table.texts):
+        return {}
+    found = {name: combined([(text.queries, text.close[name]) for text in table.texts]) for name in CLOSE}
+    near = nearest(found["divergence"].mean)
+    at = torch.arange(table.heads)
+    both = found["divergence"]
+    alone = torch.full((table.heads,), torch.nan)
+    found["divergence"] = Estimate(both.mean[at, near], both.error[at, near]) if len(at) > 1 else Estimate(alone, alone)
+    return found
+
+
+def nearest(divergence: Float[Tensor, "head head"]) -> Tensor:
+    """For each head the other one that is most like it (itself if there is no other)."""
+    alone = torch.eye(len(divergence), dtype=torch.bool)
+    return divergence.masked_fill(alone, torch.inf).argmin(1)

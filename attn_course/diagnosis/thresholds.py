@@ -1,0 +1,36 @@
+"""Where something becomes a finding: every bound in one place, and where it is from.
+
+"Ours" means that nobody has published a bound, and that this one was set on the models that come with the course.
+"""
+
+# ---- numerics ----
+FLOAT16_MAX = 65504.0  # the largest finite number of IEEE 754 half precision
+LOGIT_DIVERGES = 1e4  # Wortsman et al. 2023 (2309.14322): every run whose logits passed it diverged
+LOGIT_LARGE = 100.0  # τ of QK-clip (Kimi Team 2025, 2507.20534), which rescales queries and keys beyond it
+
+# ---- heads ----
+SINK_SHARE = 0.3  # Gu et al. 2024 (2410.10781): ε of their sink rate
+SINK_VALUE = 0.5  # ours: a sink is a place to rest if its value is below half of the others'; MiniLM's [CLS] .04–.26
+REST_LEAST = 0.1  # ours: a row that keeps less than this beside its sinks rests, and says nothing about the rest
+KEYS_LEAST = 8  # ours: with fewer keys to choose from, a low entropy is no news
+ROWS_LEAST = 5  # ours: from fewer rows no share of rows is told
+LOW = 0.05  # the share of queries below `entropy_low`
+COLLAPSED = (
+    0.05  # ours, of log n, mean of a head. The course's toy that collapsed had .020; the least of a sound model's .10
+)
+COLLAPSED_HEADS = 4  # ours: from fewer heads no collapse of a model is told
+COLLAPSED_SHARE = 0.5  # ours: of the heads that can be judged; single sharp heads are common and sound
+RESTING = 0.8  # ours: two heads that give so much to one key are alike in that, and it means nothing
+FIXED_OFFSET = 0.5  # ours: a head that gives half of its attention to one distance follows the position
+OFFSET_ROWS = 0.25  # ours: a distance that fewer of the rows have a key at is not judged
+DILUTED = 0.98  # ours, of log n
+DUPLICATE = 0.01  # ours, bits, two standard errors included
+
+# ---- the stream of tokens ----
+RESIDUAL_COLLAPSED = 0.01  # ours; Dong et al. 2021 (2103.03404): BERT at first .42 at its end, without skips 1e-7
+COSINE_COLLAPSED = 0.99  # ours
+MASSIVE, MASSIVE_RATIO = 100.0, 1000.0  # Sun et al. 2024 (2402.17762): beyond 100 and about 1000 times the median
+IDLE_BLOCK = 1e-3  # ours, 1 − cosine; Men et al. 2024 (2403.03853) order blocks by it and set no bound
+
+# ---- gradients ----
+STARVING = 1e-3  # ours: gradient of W_Q and W_K by that of W_V
