@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attn_course.attention import hiding, reweighing
+from attn_course.attention import LayerRecord, hiding, reweighing
 
 Score = Callable[[Tensor], Float[Tensor, "batch"]]
 Tokens = Int[Tensor, "batch token"]
@@ -132,6 +132,17 @@ def rollout(maps: Sequence[Map]) -> Float[Tensor, "batch token token"]:
         mixed = (weights.mean(dim=1) + _identity(weights)) / 2
         flow = mixed / mixed.sum(dim=-1, keepdim=True) @ flow
     return flow
+
+
+def contributions(record: LayerRecord, w_o: Float[Tensor, "d_model joined"]) -> Float[Tensor, "batch query key"]:
+    """‖Σ over heads of A_ij v_j W_O‖: how long the vector is that key j adds at query i. w_o: the last projection's.
+
+    A weight says how much of a value is taken; a large share of a value near zero is little. Source: Kobayashi et al.
+    2020, "Attention is Not Only a Weight" (2004.10102), section 3.
+    """
+    out = w_o.unflatten(1, (record.v.shape[1], -1))  # (d_model, head, d_head)
+    projected = torch.einsum("bhjc,dhc->bhjd", record.v, out)
+    return torch.einsum("bhij,bhjd->bijd", record.weights, projected).norm(dim=-1)
 
 
 def permuted(weights: Float[Tensor, "*rest key"], generator: torch.Generator) -> Float[Tensor, "*rest key"]:

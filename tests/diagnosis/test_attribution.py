@@ -10,11 +10,12 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import kendalltau
 from torch import nn
 
-from attn_course.attention import attention, causal, fused, padding
+from attn_course.attention import attention, causal, fused, padding, reweighing, watching
 from attn_course.diagnosis.attribution import (
     by_hiding,
     by_removing,
     by_replacing,
+    contributions,
     divergence,
     gradient_times_attention,
     gradient_times_input,
@@ -224,6 +225,20 @@ def test_rollout_of_a_causal_model_sees_no_future_and_of_nothing_the_token_itsel
     assert (found.triu(1) == 0).all()
     blind = [torch.zeros(1, 2, N, N, dtype=torch.float64)] * 3
     assert torch.equal(rollout(blind)[0], torch.eye(N, dtype=torch.float64))
+
+
+def test_contributions_are_the_lengths_of_what_each_key_adds(model):
+    """Token by token: with all other keys' weights at zero, the layer adds this much and its bias."""
+    layer = model.stack.blocks[0].attention
+    x = model.embed(TOKENS)
+    with watching(layer) as records:
+        layer(x)
+    found = contributions(records[0], layer.w_o.weight)
+    for key in range(N):
+        only = torch.arange(N) == key
+        with reweighing(layer, lambda name, weights, only=only: weights * only):
+            added = layer(x) - layer.w_o.bias
+        torch.testing.assert_close(found[..., key], added.norm(dim=-1))
 
 
 def test_permuted_rows_keep_their_weights_and_what_was_hidden():
