@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,13 @@ from attn_course.coach.guard import Limit
 from attn_course.coach.settings import put_back
 
 _allclose = torch.allclose  # as it was before any learner's code ran
-TORCH = str(Path(torch.__file__).parent)
+TORCH = Path(torch.__file__).parent
+# Where installed libraries lie; the course may be one of them.
+LIBRARIES = tuple({str(TORCH.parent), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 PACKAGE = Path(__file__).parents[1]
 # The rooms whose functions are what the exercises ask for; the coach itself may of course run.
 WRAPPERS = ("shapes.py", "contents.py")  # they only check, and then call the function that has the name
-OURS = tuple(str(PACKAGE / room) for room in ("attention", "models"))
+OURS = tuple(str(PACKAGE / room) for room in ("attention", "models", "diagnosis"))
 
 
 @dataclass
@@ -116,8 +119,9 @@ def shortcuts(function: Callable, args: tuple, refused: tuple[str, ...]) -> str 
         file = frame.f_code.co_filename
         if event == "call" and file.startswith(OURS) and not file.endswith(WRAPPERS):
             own.append(frame.f_code.co_name)
-        elif event == "call" and frame.f_code.co_name in refused and file.startswith(TORCH):
-            seen.found = seen.found or frame.f_code.co_name  # torch.autograd's functions are no tensor operations
+        elif event == "call" and frame.f_code.co_name in refused and file.startswith(LIBRARIES):
+            # torch.autograd's functions are no tensor operations, and scipy's know nothing of torch.
+            seen.found = seen.found or f"{_library(file)}'s {frame.f_code.co_name}"
 
     before = sys.getprofile()
     sys.setprofile(profile)
@@ -132,7 +136,13 @@ def shortcuts(function: Callable, args: tuple, refused: tuple[str, ...]) -> str 
         sys.setprofile(before)
     if own:
         return f"the course's own {own[0]}"
-    return f"torch's {seen.found}" if seen.found else None
+    return seen.found
+
+
+def _library(file: str) -> str:
+    """The library that a file belongs to: the folder's name, where libraries lie."""
+    home = max((place for place in LIBRARIES if file.startswith(place)), key=len)
+    return Path(file).relative_to(home).parts[0]
 
 
 class _Names(TorchFunctionMode):
@@ -146,7 +156,7 @@ class _Names(TorchFunctionMode):
     def __torch_function__(self, function, types, args=(), kwargs=None):
         name = getattr(function, "__name__", "").split(".")[0]
         if name in self.refused and self.found is None:
-            self.found = name
+            self.found = f"torch's {name}"
         return function(*args, **(kwargs or {}))
 
 

@@ -13,6 +13,7 @@ from attn_course.coach import check
 from attn_course.coach.catalogue import exercises
 from attn_course.coach.exercises import task_for
 from attn_course.coach.running import run
+from attn_course.diagnosis.streaming import streaming_vitals
 from tools.notebooks import course_notebooks
 
 IDS = list(exercises())
@@ -32,7 +33,7 @@ def answers(folder):
         if cell.cell_type == "code" and (graded.get("solution") or "setup" in cell.metadata.get("tags", [])):
             exec(cell.source, namespace)
             if graded.get("solution"):
-                id = graded["grade_id"].replace("-", ".")
+                id = ".".join(graded["grade_id"].rsplit("-", 1))  # a topic may have a hyphen of its own
                 found[id] = namespace[id.split(".")[1]]
     return found
 
@@ -161,6 +162,13 @@ READY_MADE = [
             .expand(len(text), -1, -1),
         ),
         "torch's scaled_dot_product_attention",
+    ),
+    (
+        "reading-maps.patch",
+        lambda clean, corrupted, head, readout: (
+            readout(streaming_vitals(*corrupted, sample=0).output) / readout(streaming_vitals(*clean, sample=0).output)
+        ),
+        "the course's own streaming_vitals",
     ),
 ]
 

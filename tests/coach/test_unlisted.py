@@ -7,7 +7,7 @@ import pytest
 from attn_course.coach import check
 from attn_course.coach.catalogue import exercises
 
-ANSWERS = {id: import_module(f"unlisted.{id.replace('.', '_')}") for id in exercises()}
+ANSWERS = {id: import_module(f"unlisted.{id.replace('.', '_').replace('-', '_')}") for id in exercises()}
 
 
 @pytest.mark.parametrize("id", ANSWERS)
