@@ -4,6 +4,7 @@ Real text for a question that has a direction: what in the first sentence brings
 """
 
 import re
+from itertools import pairwise
 
 from attn_course.tasks.documentation import documentation, spaced
 
@@ -20,7 +21,7 @@ def neighbours(n: int = 20) -> list[tuple[str, str]]:
     found = []
     for paragraph in f"{docs.held_out}\n\n{docs.train}".split("\n\n"):
         sentences = re.split(r"(?<=\.) (?=[A-Z])", spaced(paragraph))
-        pairs = [pair for pair in zip(sentences, sentences[1:], strict=False) if all(map(_plain, pair))]
+        pairs = [pair for pair in pairwise(sentences) if all(map(_plain, pair))]
         found += pairs[:1]
     if n > len(found):
         raise ValueError(f"The documentation has {len(found)} such pairs, asked for {n}.")
