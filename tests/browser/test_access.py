@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from attn_course.show.widgets import FormulaWidget, Head, HeadsWidget, InductionWidget, ScalingWidget, VisibilityWidget
+from attn_course.show.widgets import (
+    AttentionViewWidget,
+    FormulaWidget,
+    Head,
+    HeadsWidget,
+    InductionWidget,
+    ScalingWidget,
+    VisibilityWidget,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -15,6 +23,7 @@ WIDGETS = {
     "visibility": lambda: VisibilityWidget(window=True, sinks=True, document=True, padding=True, n_tokens=24),
     "heads": HeadsWidget,
     "induction": InductionWidget,
+    "attention view": AttentionViewWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
 

@@ -51,7 +51,7 @@ def test_arrow_keys_walk_the_grid(mount):
     for key, place in (("ArrowRight", (1, 2)), ("ArrowDown", (2, 2)), ("ArrowDown", (2, 2)), ("ArrowLeft", (2, 1))):
         shown.page.keyboard.press(key)
         assert (shown.get("layer"), shown.get("head")) == place
-    assert shown.root.locator('.h-grid [tabindex="0"]').count() == 1
+    assert shown.root.locator('.attn-heads [tabindex="0"]').count() == 1
     assert shown.words().startswith("Layer 2, head 1:")
 
 

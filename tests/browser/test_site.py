@@ -19,6 +19,7 @@ KEYS = {
     "induction": ("training step", "ArrowRight"),
     "order": ("query at", "ArrowRight"),
     "translation": ("step", "ArrowRight"),
+    "attention_view": ("token 1", "ArrowRight"),
 }
 
 

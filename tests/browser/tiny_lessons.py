@@ -13,6 +13,7 @@ WIDGETS = {
     "heads": "HeadsWidget()",
     "order": "OrderWidget()",
     "induction": "InductionWidget()",
+    "attention_view": "AttentionViewWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display

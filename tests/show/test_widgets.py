@@ -14,6 +14,7 @@ from attn_course import attention
 from attn_course.attention import causal, document, sinks, window
 from attn_course.show import palette
 from attn_course.show.widgets import (
+    AttentionViewWidget,
     FormulaWidget,
     Head,
     HeadsWidget,
@@ -29,6 +30,7 @@ from attn_course.show.widgets import (
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
 EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
+EVERY += [AttentionViewWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -43,6 +45,7 @@ def test_repr_is_short_and_stable():
     assert repr(TranslationWidget()) == "TranslationWidget(1 number, 2 heads)"
     assert repr(HeadsWidget()) == "HeadsWidget(2 layers of 4 heads, 1 sentence)"
     assert repr(InductionWidget()) == "InductionWidget(2 models of 2 layers, 9 steps from 0 to 800)"
+    assert repr(AttentionViewWidget()) == "AttentionViewWidget(2 layers of 4 heads, 12 tokens)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 
@@ -120,6 +123,8 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
             {"numbers": [[Steps("ab", word, torch.rand(1, 2, 2), [], []) for word in "cd"]]},
             "same target words",
         ),
+        (AttentionViewWidget, {"token": 12}, "token should be 0 to 11, got 12"),
+        (AttentionViewWidget, {"overview": "importance"}, "overview"),
         (HeadsWidget, {"layer": 2}, "layer should be 0 to 1, got 2"),
         (HeadsWidget, {"distance": 9}, "distance"),
         (HeadsWidget, {"sentences": [Maps("abc", [torch.rand(2, 4, 4)])]}, "3 queries, 3 keys"),

@@ -1,5 +1,6 @@
 """Widgets that compute in the browser: alive in a notebook, and on a page with neither kernel nor network."""
 
+from attn_course.show.widgets.attention_view import AttentionViewWidget, attention_view
 from attn_course.show.widgets.formula import FormulaWidget, Head
 from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.induction import InductionWidget
@@ -9,6 +10,7 @@ from attn_course.show.widgets.translation import Steps, TranslationWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 
 __all__ = [
+    "AttentionViewWidget",
     "FormulaWidget",
     "Head",
     "HeadsWidget",
@@ -19,4 +21,5 @@ __all__ = [
     "Steps",
     "TranslationWidget",
     "VisibilityWidget",
+    "attention_view",
 ]

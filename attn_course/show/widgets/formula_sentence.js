@@ -96,10 +96,9 @@ function sentenceView(model) {
       chip.lastChild.textContent = fixed(weights[j]);
     });
     marker.setAttribute("y", token * cell - 2);
-    const steps = Array.from({ length: 11 }, (_, i) => `${rgb(cividis(i / 10))} ${i * 10}%`).join(",");
     scale.replaceChildren(
       html("div", { class: "attn-title" }, "weight"),
-      html("i", { style: `background:linear-gradient(90deg,${steps})` }),
+      html("i", { style: cividisBar() }),
       html("span", {}, "0"),
       html("span", {}, "1"),
       html(

@@ -1,42 +1,18 @@
 // ---- the grid: one button a head
 
-function headGrid(model, { sentences }) {
+function scoreGrid(model, { sentences }) {
   const [layers, heads] = [sentences[0].weights.length, sentences[0].weights[0].length];
-  const node = html("div", { class: "h-grid", role: "group", "aria-label": "All heads: a row for each layer" });
-  node.style.setProperty("--heads", heads);
-  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  const buttons = Array.from({ length: layers }, (_, layer) =>
-    Array.from({ length: heads }, (_, head) =>
-      html("button", {
-        type: "button",
-        onclick: () => commit(model, { layer, head }),
-        onkeydown: (event) => {
-          if (!(event.key in steps)) return;
-          event.preventDefault();
-          const [down, along] = steps[event.key];
-          const [l, h] = [clamp(layer + down, 0, layers - 1), clamp(head + along, 0, heads - 1)];
-          commit(model, { layer: l, head: h });
-          buttons[l][h].focus();
-        },
-      }),
-    ),
-  );
-  node.append(
-    html("span", { class: "soft" }, ""),
-    ...Array.from({ length: heads }, (_, head) => html("span", { class: "soft" }, String(head))),
-    ...buttons.flatMap((row, layer) => [html("span", { class: "soft" }, String(layer)), ...row]),
-  );
-  const draw = ({ scores }, { layer, head }) =>
+  const { node, buttons, mark } = headGrid({ layers, heads, choose: (layer, head) => commit(model, { layer, head }) });
+  const draw = ({ scores }, { layer, head }) => {
+    mark(layer, head);
     buttons.forEach((row, l) =>
       row.forEach((each, h) => {
-        const here = l === layer && h === head;
         each.style.background = rgb(cividis(scores[l][h]));
-        each.setAttribute("tabindex", here ? 0 : -1);
-        each.setAttribute("aria-pressed", here);
         each.setAttribute("aria-label", `layer ${l}, head ${h}: ${fixed(scores[l][h])} on the rule`);
         each.setAttribute("title", `(${l}, ${h}) ${fixed(scores[l][h])}`);
       }),
     );
+  };
   return { node, draw };
 }
 
@@ -156,7 +132,7 @@ function render({ model, el }) {
     show: (i) => `“${model.get("sentences")[model.get("sentence")].tokens[i]}”`,
   });
   const words = checkbox({ label: "words only: no [CLS], [SEP], full stop", ...link("words_only") });
-  const grid = headGrid(model, read());
+  const grid = scoreGrid(model, read());
   const [map, name] = [html("div", { class: "h-map" }), html("div", { class: "attn-title" })];
   const follow = button({
     label: "show the head that follows the rule best",
@@ -165,12 +141,11 @@ function render({ model, el }) {
       commit(model, { layer, head });
     },
   });
-  const steps = Array.from({ length: 11 }, (_, i) => `${rgb(cividis(i / 10))} ${i * 10}%`).join(",");
   const scale = html(
     "div",
     { class: "h-scale soft" },
     "0",
-    html("i", { style: `background:linear-gradient(90deg,${steps})` }),
+    html("i", { style: cividisBar() }),
     "1",
   );
   const body = [

@@ -51,6 +51,10 @@ function cividis(share) {
   return CIVIDIS[low].map((value, c) => Math.round(value + (place - low) * (CIVIDIS[low + 1][c] - value)));
 }
 const rgb = (colour) => `rgb(${colour.join(" ")})`;
+const cividisBar = () => {
+  const stops = Array.from({ length: 11 }, (_, i) => `${rgb(cividis(i / 10))} ${i * 10}%`).join(",");
+  return `background:linear-gradient(90deg,${stops})`;
+};
 const inkOn = ([r, g, b]) => (0.299 * r + 0.587 * g + 0.114 * b > 125 ? "#111" : "#fff");
 
 // ---- controls: native ones, so that the keyboard and a screen reader know them
@@ -107,6 +111,44 @@ function rove(event, index, count, move) {
   move(clamp(index + steps[event.key], 0, count - 1));
 }
 
+// One button a head, a row for each layer. One Tab stop; the arrow keys walk, and choose.
+function headGrid({ layers, heads, choose }) {
+  const node = html("div", { class: "attn-heads", role: "group", "aria-label": "All heads: a row for each layer" });
+  node.style.setProperty("--heads", heads);
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const walk = (event, layer, head) => {
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    const [down, along] = steps[event.key];
+    const [l, h] = [clamp(layer + down, 0, layers - 1), clamp(head + along, 0, heads - 1)];
+    choose(l, h);
+    buttons[l][h].focus();
+  };
+  const buttons = Array.from({ length: layers }, (_, layer) =>
+    Array.from({ length: heads }, (_, head) =>
+      html("button", {
+        type: "button",
+        onclick: () => choose(layer, head),
+        onkeydown: (event) => walk(event, layer, head),
+      }),
+    ),
+  );
+  const number = (n) => html("span", { class: "soft" }, String(n));
+  node.append(
+    number(""),
+    ...buttons[0].map((_, head) => number(head)),
+    ...buttons.flatMap((row, layer) => [number(layer), ...row]),
+  );
+  const mark = (layer, head) =>
+    buttons.forEach((row, l) =>
+      row.forEach((each, h) => {
+        each.setAttribute("tabindex", l === layer && h === head ? 0 : -1);
+        each.setAttribute("aria-pressed", l === layer && h === head);
+      }),
+    );
+  return { node, buttons, mark };
+}
+
 // ---- a view: draws now and at every change, and says in words what it shows
 
 function view({ model, el, title, body, controls, traits, draw }) {
@@ -128,6 +170,7 @@ function view({ model, el, title, body, controls, traits, draw }) {
     waiting = true;
   };
   traits.forEach((trait) => model.on(`change:${trait}`, changed));
+  root.addEventListener("attn:changed", changed); // what is no trait: a token that the pointer is over
   update();
   return () => traits.forEach((trait) => model.off(`change:${trait}`, changed));
 }

@@ -145,12 +145,11 @@ function render({ model, el }) {
   const late = checkbox({ label: "read one step late", ...link("late") });
   const doubles = checkbox({ label: "doubles for English words", ...link("doubles") });
   const [one, all] = [html("div", { class: "t-step" }), html("div", { class: "t-map" })];
-  const stops = Array.from({ length: 11 }, (_, i) => `${rgb(cividis(i / 10))} ${i * 10}%`).join(",");
   const legend = html(
     "div",
     { class: "t-legend soft" },
     html("span", {}, "weight 0"),
-    html("i", { style: `background:linear-gradient(90deg,${stops})` }),
+    html("i", { style: cividisBar() }),
     html("span", {}, "1"),
     html("b", { class: "t-frame" }),
     html("span", {}, "a person’s link"),
