@@ -80,6 +80,10 @@ def parser() -> argparse.ArgumentParser:
     )
     reset.add_argument("id", nargs="?", metavar="EXERCISE", help="all exercises unless given")
     reset.add_argument("--yes", action="store_true", help="do not ask")
+
+    _doctor_options(
+        _command(commands, "doctor", _doctor, "examine a model", "attn-course doctor language --html a.html")
+    )
     return top
 
 
@@ -94,6 +98,20 @@ def _command(commands, name: str, run, help: str, example: str) -> argparse.Argu
 def _lab_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.add_argument("--port", type=int, metavar="N", help="a free one from 8888 up unless given")
+
+
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="a folder, a hub id, or one of the course's models that read text (language, masked); MiniLM unless given",
+    )
+    command.add_argument("--text", nargs="+", action="extend", default=[], metavar="FILE", help="what it is to read")
+    command.add_argument("--json", metavar="FILE", help="write the report for programs")
+    command.add_argument("--html", metavar="FILE", help="write it as a page")
+    command.add_argument("--max-tokens", type=int, metavar="N", help="read only the first N tokens of each text")
+    command.add_argument("--rows", type=int, default=64, metavar="R", help="rows to sample in each text (64)")
 
 
 def _lab(asked) -> int:
@@ -219,6 +237,12 @@ def _reset(asked) -> int:
         return 1
     print(f"Forgotten. What it was is kept in {backup}." if backup else "There was nothing to forget.")
     return 0
+
+
+def _doctor(asked) -> int:
+    from attn_course.coach.doctor import doctor
+
+    return doctor(asked.model, asked.text, asked.json, asked.html, asked.max_tokens, asked.rows)
 
 
 def _agreed(question: str) -> bool:

@@ -154,6 +154,12 @@ class Report:
             notes=_tuples(written["notes"]),
         )
 
+    def to_text(self, width: int = 80, colour: bool = False) -> str:
+        """For a terminal of this width: findings, then layers in numbers, then each head as a digit."""
+        from attn_course.diagnosis.terminal import as_text
+
+        return as_text(self, width, colour)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(self.of_severity(each))} {each}" for each in SEVERITIES)
         return f"Report({self.model}: {len(self.layers)} layers; findings: {counts})"

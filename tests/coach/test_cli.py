@@ -271,7 +271,7 @@ def test_files_that_cannot_be_checked_are_one_sentence(capfd, mine):
 
 
 def test_every_command_has_help_with_an_example(capfd):
-    for word in ("lab", "start", "list", "next", "check", "hint", "solution", "progress", "reset"):
+    for word in ("lab", "start", "list", "next", "check", "hint", "solution", "progress", "reset", "doctor"):
         with pytest.raises(SystemExit) as end:
             cli.main([word, "--help"])
         assert end.value.code == 0

@@ -1,0 +1,197 @@
+"""`attn-course doctor`: have a model read some texts, and say what is right and wrong with it.
+
+All that can be refused is refused before the long part: what cannot be read, what cannot be written, what does not fit.
+"""
+
+import difflib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from attn_course.coach.progress import reason, write_whole
+
+QUIET_SECONDS = 10  # into a file or a pipe, progress is told only of a run that takes longer
+TOKENISERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tokenizer_config.json")
+
+
+class DoctorError(Exception):
+    """Something the user can put right; the message is the one sentence that says how."""
+
+
+def doctor(
+    model: str | None,
+    texts: list[str],
+    json: str | None = None,
+    html: str | None = None,
+    max_tokens: int | None = None,
+    rows: int = 64,
+) -> int:
+    """Run one examination and print it; returns the exit code: 0 examined, 1 not possible (with a sentence)."""
+    try:
+        _check_counts(max_tokens, rows)
+        written = [Path(path) for path in (json, html) if path is not None]
+        _check_outputs(written, [Path(path) for path in texts])
+        named = {path: _read(Path(path)) for path in texts}
+        report = _examined(model, named, max_tokens, rows)
+        print(report.to_text(_width(), colour=_in_colour()), end="")
+        if json is not None:
+            _write(Path(json), _as_json(report))
+        if html is not None:
+            from attn_course.show.report import page
+
+            _write(Path(html), page(report))
+    except DoctorError as error:
+        print(error)
+        return 1
+    return 0
+
+
+def _check_counts(max_tokens: int | None, rows: int) -> None:
+    for option, value in {"--max-tokens": max_tokens, "--rows": rows}.items():
+        if value is not None and value < 1:
+            raise DoctorError(f"{option} counts, so it is a whole number from 1 up; got {value}.")
+
+
+def _check_outputs(written: list[Path], read: list[Path]) -> None:
+    """Better now than after the examination."""
+    if len({path.absolute() for path in written}) < len(written):
+        raise DoctorError(f"--json and --html both name {written[0]}: give them two names.")
+    for path in written:
+        if path.is_dir():
+            raise DoctorError(f"{path} is a folder: name a file to write.")
+        if path.absolute() in {each.absolute() for each in read}:
+            raise DoctorError(f"{path} is one of the texts to read, and would be overwritten: name another file.")
+        try:
+            tempfile.TemporaryFile(dir=path.absolute().parent).close()
+        except OSError as error:
+            raise DoctorError(f"{path} cannot be written: {reason(error)}.") from error
+
+
+def _read(path: Path) -> str:
+    if path.is_dir():
+        raise DoctorError(f"{path} is a folder: name a file of text.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DoctorError(f"{path} is not text: it is not encoded in UTF-8 (byte {error.start}).") from error
+    except OSError as error:
+        raise DoctorError(f"{path} cannot be read: {reason(error)}.") from error
+    if "\0" in text:
+        raise DoctorError(f"{path} is not text: it holds a zero byte.")
+    return text
+
+
+def _examined(name: str | None, texts: dict[str, str], max_tokens: int | None, rows: int):
+    """The report. What the floors below refuse with a sentence is passed on."""
+    from attn_course.diagnosis.readers import reader
+    from attn_course.diagnosis.run import OWN_TEXT, examine
+
+    try:
+        model = _loaded(name)
+        if not texts:
+            texts = {"the course's text": OWN_TEXT.read_text(encoding="utf-8")}
+            max_tokens = max_tokens or reader(model).most
+        with _progress() as progress:
+            return examine(model, texts, max_tokens, rows, progress)
+    except (ValueError, TypeError, OSError) as error:
+        raise DoctorError(str(error)) from error
+
+
+def _loaded(name: str | None):
+    """The course's MiniLM, one of the course's own checkpoints, a folder, or an id on the hub."""
+    from attn_course.diagnosis.readers import CHARACTER_MODELS, CharacterModel
+    from attn_course.models.pretrained import load
+    from attn_course.training.checkpoints import recipes
+
+    if name is None:
+        return load()
+    folder = Path(name).expanduser()
+    if not folder.is_dir() and name in recipes():
+        return CharacterModel(name)
+    if folder.is_dir():
+        _check_folder(folder)
+        _check_weights(name, folder)
+    else:
+        near = difflib.get_close_matches(name, CHARACTER_MODELS, n=1)
+        _check_name(name, near)
+        _check_cached(name)
+    return load(name)
+
+
+def _check_folder(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    if "config.json" not in names:
+        raise DoctorError(f"{folder} holds no config.json: give the folder that a model was saved in.")
+    if not any(name.endswith(".safetensors") for name in names):
+        raise DoctorError(f"{folder} holds no *.safetensors, so there are no weights: save the model there again.")
+    if not names & set(TOKENISERS):
+        raise DoctorError(
+            f"{folder} holds no tokeniser ({', '.join(TOKENISERS[:4])}, …): save it beside the model, with "
+            "tokenizer.save_pretrained."
+        )
+
+
+def _check_name(name: str, near: list[str]) -> None:
+    if "/" not in name and near:
+        raise DoctorError(f"There is no model {name!r}. Did you mean {near[0]!r}?")
+
+
+def _check_cached(name: str) -> None:
+    """The weights of a model that was fetched before."""
+    try:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except Exception:  # not fetched yet, or no such name: loading says so
+        return
+    _check_weights(name, folder)
+
+
+def _check_weights(name: str, folder: Path) -> None:
+    """Read the files' headers only: whether the weights fit is known before they are loaded."""
+    from attn_course.diagnosis.memory import Needed, check_fits, weights_in
+
+    check_fits(name, Needed(weights_in(folder), between=0, kept=0))
+
+
+class _progress:
+    """A bar on stderr: on a terminal at once, else only for a run that takes long."""
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        from tqdm import tqdm
+
+        delay = 0.5 if sys.stderr.isatty() else QUIET_SECONDS
+        self.bar = tqdm(unit="layer", desc="Reading", delay=delay, leave=False, file=sys.stderr)
+        return self.step
+
+    def step(self, done: int, in_all: int) -> None:
+        self.bar.total = in_all
+        self.bar.update(done - self.bar.n)
+
+    def __exit__(self, *_) -> None:
+        self.bar.close()
+
+
+def _as_json(report) -> str:
+    from json import dumps
+
+    return dumps(report.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path.absolute(), text.encode("utf-8", errors="replace"))
+    except OSError as error:
+        raise DoctorError(f"{path} cannot be written: {reason(error)}.") from error
+    print(f"Wrote {path}.")
+
+
+def _width() -> int:
+    return min(120, shutil.get_terminal_size((100, 24)).columns)
+
+
+def _in_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

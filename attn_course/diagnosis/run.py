@@ -1,0 +1,131 @@
+"""The doctor's examination: texts in, one report out.
+
+from attn_course.models.pretrained import load
+report = examine(load(), ["The cat sat on the mat because it was tired."])
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from attn_course.attention import MultiHead
+from attn_course.diagnosis.diagnose import diagnose
+from attn_course.diagnosis.memory import check_fits, needed, shape_of
+from attn_course.diagnosis.readers import Reader, Tokens, reader
+from attn_course.diagnosis.record import Record
+from attn_course.diagnosis.report import Report
+from attn_course.diagnosis.watch import watch
+from attn_course.diagnosis.watch_library import attention_layers
+
+Progress = Callable[[int, int], object]  # called with (entries so far, entries in all)
+OWN_TEXT = Path(__file__).parent / "text.txt"  # what is read if nothing else is given: about 200 tokens
+
+
+def examine(
+    model,
+    texts: Sequence[str] | Mapping[str, str],
+    max_tokens: int | None = None,
+    rows: int = 64,
+    progress: Progress | None = None,
+) -> Report:
+    """Have a model read texts, one after another, and say what is right and wrong with it.
+
+    model       what `models.pretrained.load` gives, or `readers.CharacterModel(name)`
+    texts       one or several; a mapping gives each a name, for sentences about it
+    max_tokens  read only so many of each, special tokens included
+    rows        how many query rows of each text are sampled for what needs whole rows; all if there are no more
+    progress    called after each layer of each text
+
+    The model is not changed. One of the library attends by torch's fused kernel meanwhile, which writes no map, so that
+    long texts fit. Raises ValueError with one sentence for a text that is too short or too long, for a model whose
+    attention cannot be watched, and if the run would not fit into memory.
+    """
+    _check_counts(max_tokens, rows)
+    named = _named(texts)
+    reads = reader(model)
+    tokens = {name: _tokens(reads, name, text, max_tokens) for name, text in named.items()}
+    with _fused(reads.module):
+        _check_memory(reads, list(tokens.values()), rows)
+        records = _watched(reads, list(tokens.values()), rows, progress)
+    report = diagnose(records)
+    notes = (*report.notes, reads.note) if reads.note else report.notes
+    return replace(report, about=report.about | {"texts": ", ".join(named)}, notes=notes)
+
+
+def _check_counts(max_tokens: int | None, rows: int) -> None:
+    for name, value in {"max_tokens": max_tokens, "rows": rows}.items():
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ValueError(f"{name} counts, so it is a whole number from 1 up; got {value!r}.")
+
+
+def _named(texts: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    if isinstance(texts, str):
+        raise TypeError("texts is a list of texts: examine(model, [text]).")
+    named = dict(texts) if isinstance(texts, Mapping) else {f"text {at}": text for at, text in enumerate(texts)}
+    if not named:
+        raise ValueError("There is no text to read: give at least one.")
+    return named
+
+
+def _tokens(reads: Reader, name: str, text: str, most: int | None) -> Tokens:
+    try:
+        tokens = reads.tokens(text, most)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}.") from error
+    if tokens.own < 2:
+        had = "no token" if tokens.own == 0 else "one token"
+        cut = f" within {most} tokens" if most is not None else ""
+        raise ValueError(f"{name} has {had}{cut}: attention needs at least two, to choose between them.")
+    if reads.most is not None and len(tokens) > reads.most:
+        raise ValueError(
+            f"{name} has {len(tokens):,} tokens, {reads.name} holds {reads.most:,}: shorten it, or read only its "
+            f"beginning with max_tokens={reads.most} (--max-tokens {reads.most})."
+        )
+    return tokens
+
+
+@contextmanager
+def _fused(module: nn.Module) -> Iterator[None]:
+    """A model of the library attends by the fused kernel for a while, if it can."""
+    config = getattr(module, "config", None)
+    before = getattr(config, "_attn_implementation", None)
+    if before is None:
+        yield
+        return
+    try:
+        module.set_attn_implementation("sdpa")
+    except (ValueError, ImportError):  # it knows the plain way alone
+        module.set_attn_implementation(before)
+    try:
+        yield
+    finally:
+        module.set_attn_implementation(before)
+
+
+def _check_memory(reads: Reader, tokens: list[Tokens], rows: int) -> None:
+    """The weights are there already, so only what comes on top is asked for."""
+    check_fits(reads.name, needed(0, shape_of(reads.module), [len(each) for each in tokens], rows))
+
+
+def _watched(reads: Reader, tokens: list[Tokens], rows: int, progress: Progress | None) -> list[Record]:
+    """One record a text, since special tokens stand elsewhere in each."""
+    done, records = 0, []
+    own = [layer for layer in reads.module.modules() if isinstance(layer, MultiHead)]
+    in_all = len(tokens) * len(own or attention_layers(reads.module))
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, max(done, in_all))
+
+    for text in tokens:
+        asked = {"token_sets": text.special, "tokens": [text.words], "sample": rows, "hidden": True, "progress": step}
+        with watch(reads.module, **asked) as record:
+            reads.run(text)
+        record.model = reads.name
+        records.append(record)
+    return records
