@@ -13,6 +13,7 @@ from attn_course.coach import check
 from attn_course.coach.catalogue import exercises
 from attn_course.coach.exercises import task_for
 from attn_course.coach.running import run
+from attn_course.diagnosis import attribution
 from attn_course.diagnosis.streaming import streaming_vitals
 from tools.notebooks import course_notebooks
 
@@ -170,6 +171,8 @@ READY_MADE = [
         ),
         "the course's own streaming_vitals",
     ),
+    ("reading-maps.kendall", lambda a, b: attribution.kendall(a, b), "the course's own kendall"),
+    ("reading-maps.rollout", lambda maps: attribution.rollout(maps[:, None])[0], "the course's own rollout"),
 ]
 
 
