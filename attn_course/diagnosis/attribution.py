@@ -75,7 +75,8 @@ def by_removing(score: Score, tokens: Tokens) -> PerToken:
 def gradient_times_input(score: Score, x: Float[Tensor, "batch token features"]) -> PerToken:
     """Σ over features of x · ∂score/∂x: the first-order loss when a token's vector shrinks to zero. x: embeddings."""
     x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(_sum(score(x)), x)
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(_sum(score(x)), x)
     return (x * gradient).sum(dim=-1).detach()
 
 

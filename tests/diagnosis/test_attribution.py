@@ -183,6 +183,10 @@ def test_scores_and_parameters_need_no_gradients_beforehand(model):
     with torch.no_grad():
         found = kept_weights(model, score_of(model), TOKENS)
     assert all(torch.equal(a.gradient, b.gradient) for a, b in zip(expected, found, strict=True))
+    x, of_vectors = model.embed(TOKENS), lambda x: model.run(x)[:, -1] @ READOUT
+    expected = gradient_times_input(of_vectors, x)
+    with torch.no_grad():
+        assert torch.equal(gradient_times_input(of_vectors, x), expected)
 
 
 def test_sequences_of_a_batch_are_explained_each_alone(model):
