@@ -4,15 +4,17 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attn_course.attention import Visibility
 from attn_course.attention.formula import ScoreChange
 from attn_course.diagnosis.close import draw_rows
+from attn_course.diagnosis.padded import without_padding
 from attn_course.diagnosis.record import AttentionCall, Record
 from attn_course.diagnosis.streaming import streaming_vitals_of
 from attn_course.diagnosis.strips import Scores
+from attn_course.training.nonfinite import is_finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,28 +39,44 @@ class Call:
 class Keeper:
     """Adds calls to a record. Nothing that it does takes part in the model's computation."""
 
-    def __init__(self, record: Record, sample: int | None, seed: int, progress: Callable[[], object] | None):
+    def __init__(
+        self,
+        record: Record,
+        sample: int | None,
+        seed: int,
+        keep: Bool[Tensor, "batch key"] | None,
+        two_texts: bool,
+        progress: Callable[[], object] | None,
+    ):
         self.record, self.sample, self.seed, self.progress = record, sample, seed, progress
         self.sets = {name: _as_set(name, members) for name, members in record.token_sets.items()}
         self.fitted: set[str] = set()  # the sets that fitted some call
+        self.kept, self.two_texts = keep, two_texts
         self.prompts: dict[str, int] = {}  # how many keys a layer had when its text began
 
     def note(self, sentence: str) -> None:
         if sentence not in self.record.notes:
             self.record.notes.append(sentence)
 
-    @torch.no_grad()
     def keep(self, call: Call) -> None:
+        with torch.no_grad(), torch.autocast(call.q.device.type, enabled=False):
+            self._keep(call)
+        if self.progress is not None:
+            self.progress()
+
+    def _keep(self, call: Call) -> None:
         q, k, v, output = (x.detach() for x in (call.q, call.k, call.v, call.output))
-        given = {"visible": call.visible, "scale": call.scale, "score": call.score}
+        if call.kind == "cross" or q.shape[2] == k.shape[2]:
+            self.prompts[call.name] = k.shape[2]
+        given = {"visible": self._visible(call), "scale": call.scale, "score": call.score}
         given |= {name: None if x is None else x.detach() for name, x in (("bias", call.bias), ("sinks", call.sinks))}
         sampled = {"sample": self.sample, "seed": self.seed}
         vitals = streaming_vitals_of(q, k, None, **given, **sampled, token_sets=self._sets(call))
         rows = draw_rows(q.shape[2], **sampled, device=q.device)
         weights = _rows_of(Scores(q, k, **given), rows)
-        if not _finite(output) and self.record.first_not_finite is None:
+        if not is_finite(output) and self.record.first_not_finite is None:
             self.record.first_not_finite = call.name
-        finite = all(_finite(x) for x in (q, k, v, output))
+        finite = all(is_finite(x) for x in (q, k, v, output))
         largest = _largest_product(q, k)
         scale = q.shape[-1] ** -0.5 if call.scale is None else float(call.scale)
         if finite and not call.dropout:
@@ -78,33 +96,49 @@ class Keeper:
                 scale=scale,
             )
         )
-        if self.progress is not None:
-            self.progress()
 
     def _sets(self, call: Call) -> dict[str, Tensor]:
         """The token sets that fit this call's keys; the others are noted."""
-        batch, n_key, first = call.q.shape[0], call.k.shape[2], call.first_key
-        goes_on = call.kind == "self" and call.q.shape[2] < n_key  # after tokens in a cache
-        if not goes_on:
-            self.prompts[call.name] = n_key
+        n_key, first = call.k.shape[2], call.first_key
         fitting = {}
         for name, members in self.sets.items():
             if members.dtype == torch.bool:
-                fits = members.dim() == 1 or members.shape[0] == batch
-                n = members.shape[-1]
-                fits &= n == n_key or (goes_on and n == self.prompts.get(call.name) and n <= n_key + first)
-                if fits and goes_on:  # what was written since does not belong to it
-                    written = members.new_zeros(*members.shape[:-1], n_key + first - n)
-                    members = torch.cat((members, written), dim=-1)[..., first:]
+                members = self._marks(members, call, later=False)
+            elif members.numel() and int(members.max()) >= n_key + first:
+                members = None
             else:
-                fits = members.numel() == 0 or int(members.max()) < n_key + first
                 members = members[members >= first] - first
-            if fits:
+            if members is None:
+                self.note(f"The token set {name!r} does not fit the {n_key} keys of {call.name}: left out there.")
+            else:
                 fitting[name] = members
                 self.fitted.add(name)
-            else:
-                self.note(f"The token set {name!r} does not fit the {n_key} keys of {call.name}: left out there.")
         return fitting
+
+    def _marks(self, marks: Bool[Tensor, "*batch key"], call: Call, later: bool) -> Bool[Tensor, "*batch key"] | None:
+        """True and False for each key of this call, if they fit; tokens written since the text began are `later`."""
+        batch, n_key = call.q.shape[0], call.k.shape[2]
+        n, goes_on = marks.shape[-1], call.kind == "self" and call.q.shape[2] < n_key
+        written = n_key + call.first_key - n
+        if marks.dim() == 2 and marks.shape[0] != batch:
+            return None
+        if written and not (goes_on and written > 0 and self.prompts.get(call.name) == n):
+            return None
+        marks = torch.cat((marks, marks.new_full((*marks.shape[:-1], written), later)), dim=-1)
+        return marks[..., call.first_key :].to(call.q.device)
+
+    def _visible(self, call: Call) -> Visibility | Tensor | None:
+        """Who may look at whom, without the queries that are padding."""
+        n_query, n_key = call.q.shape[2], call.k.shape[2]
+        kept = None if self.kept is None or call.kind == "cross" else self._marks(self.kept, call, later=True)
+        if kept is None or kept[:, n_key - n_query :].all():
+            return call.visible
+        # The padding of one text may fit another of the same length; there, the mask has to name it.
+        visible = without_padding(call.visible, kept, n_query, from_all=self.two_texts)
+        if visible is None:
+            self.note(f"Padding may be looked at in {call.name}, so it is not left out there.")
+            return call.visible
+        return visible
 
     def _check_formula(self, call: Call, weights: Tensor, rows: Tensor, visible_keys: Tensor, score: float) -> None:
         """Do the weights, applied to the values, give what the layer gave? If not, its vitals are not its own."""
@@ -134,6 +168,19 @@ def in_backward() -> bool:
     return torch._C._current_graph_task_id() != -1
 
 
+def as_kept(keep) -> Bool[Tensor, "batch key"] | None:
+    """True for the tokens of a text; a mask of 1 and 0 will do."""
+    if keep is None:
+        return None
+    keep = torch.as_tensor(keep)
+    if keep.dim() != 2 or (keep.dtype != torch.bool and not bool(((keep == 0) | (keep == 1)).all())):
+        raise ValueError(
+            "keep should be True for the tokens of a text and False for padding, (batch, token); got "
+            f"{keep.dtype} of shape {tuple(keep.shape)}."
+        )
+    return keep.bool()
+
+
 def _as_set(name: str, members) -> Tensor:
     """The numbers of the keys, or True/False of shape (key,) or (batch, key)."""
     members = torch.as_tensor(members)
@@ -155,7 +202,7 @@ def _rows_of(scores: Scores, rows: Int[Tensor, "row"]) -> Float[Tensor, "batch h
     for strip in scores.strips(at=rows, all_heads=True):
         first = done[strip.batch]
         done[strip.batch] = last = first + len(strip.rows)
-        weights[strip.batch, strip.heads, first:last, strip.keys] = strip.weights()
+        weights[strip.batch, strip.heads, first:last, strip.keys] = strip.weights()[0]
     return weights
 
 
@@ -171,10 +218,6 @@ def _lengths(x: Float[Tensor, "batch head token d"]) -> Float[Tensor, "batch hea
 
 def _for_every_head(x: Float[Tensor, "batch kv_head *rest"], heads: int) -> Float[Tensor, "batch head *rest"]:
     return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
-
-
-def _finite(x: Tensor) -> bool:
-    return bool(torch.isfinite(x).all())
 
 
 def _on_cpu(value):

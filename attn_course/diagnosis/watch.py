@@ -8,16 +8,18 @@ A model of the course or one of the library `transformers`. The model's own code
 changes, gradients and dropout included; the vitals are taken beside it from q, k and v, strip by strip.
 """
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 
 from attn_course.attention import MultiHead
 from attn_course.attention.watching import exchanged
-from attn_course.diagnosis.keeping import Call, Keeper, in_backward
+from attn_course.diagnosis.keeping import Call, Keeper, as_kept, in_backward
 from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.watch_library import attention_layers, outside_the_interface, watching_library
 from attn_course.training.nonfinite import looking_for_nonfinite
@@ -29,6 +31,7 @@ def watch(
     *,
     token_sets: dict | None = None,
     tokens: list[list[str]] | None = None,
+    keep: Bool[Tensor, "batch token"] | None = None,
     sample: int | None = 64,
     seed: int = 0,
     hidden: bool = False,
@@ -41,6 +44,8 @@ def watch(
     token_sets  name → the numbers of the keys, or True/False of shape (key,) or (batch, key). While a text is being
                 written a set goes on to mean the same tokens; a call whose keys it does not fit is noted, without it
     tokens      the text, kept in the record for those who read it
+    keep        True for the tokens of a text, False for padding (an attention mask of 1 and 0 will do): padding then
+                counts as a query that sees nothing. Without it, padding that may look is a query as any other
     sample      how many query rows to keep the weights of, and to take sparsity, coverage, window and similarity on;
                 drawn with `seed`. None: all; 0: none
     hidden      keep the vitals of the hidden states after each block too
@@ -56,7 +61,7 @@ def watch(
     """
     name, model = _unwrapped(model)
     record = Record(name, tokens=tokens, token_sets=dict(token_sets or {}))
-    keeper = Keeper(record, sample, seed, progress)
+    keeper = Keeper(record, sample, seed, as_kept(keep), _reads_two_texts(model), progress)
     own = {path: layer for path, layer in model.named_modules() if isinstance(layer, MultiHead)}
     library = attention_layers(model)
     layers = own | library
@@ -75,7 +80,7 @@ def watch(
         if hidden:
             from attn_course.diagnosis.hidden import watching_hidden
 
-            stack.enter_context(watching_hidden(model, list(layers), record))
+            stack.enter_context(watching_hidden(model, list(layers), record, keeper.kept))
         if gradients:
             from attn_course.diagnosis.gradients import watching_gradients
 
@@ -97,35 +102,50 @@ def _unwrapped(model) -> tuple[str, nn.Module]:
     return type(model).__name__, model
 
 
+def _reads_two_texts(model: nn.Module) -> bool:
+    """An encoder and a decoder: what is said of the tokens is said of one of their two texts."""
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        return True
+    return hasattr(model, "encoder") and hasattr(model, "decoder")
+
+
 @contextmanager
 def _watching_own(layers: dict[str, MultiHead], keeper: Keeper) -> Iterator[None]:
     """The course's layers: their mechanism is exchanged for one that calls it, and keeps what it was given."""
     crossing: dict[str, bool] = {}  # looks at a memory in this call?
 
-    def look(path: str) -> Callable:
+    def look(path: str, own: MultiHead) -> Callable:
         def hook(layer, args, kwargs):
-            crossing[path] = (len(args) > 1 and args[1] is not None) or kwargs.get("memory") is not None
+            if layer is own:
+                crossing[path] = (len(args) > 1 and args[1] is not None) or kwargs.get("memory") is not None
 
         return hook
 
-    def recorder(path: str, mechanism: Callable) -> Callable:
-        def attend(q, k, v, visible=None, **change):
-            output = mechanism(q, k, v, visible, **change)
-            if not in_backward():
-                kind = "cross" if crossing.get(path) else "self"
-                known = {name: change.get(name) for name in ("scale", "score")}
-                keeper.keep(Call(path, kind, q, k, v, output, visible, **known))
-            return output
-
-        return attend
-
-    handles = [layer.register_forward_pre_hook(look(path), with_kwargs=True) for path, layer in layers.items()]
+    handles = [layer.register_forward_pre_hook(look(path, layer), with_kwargs=True) for path, layer in layers.items()]
     try:
-        with exchanged(layers, recorder):
+        with exchanged(layers, lambda path, mechanism: _Beside(path, mechanism, keeper, crossing)):
             yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+class _Beside:
+    """A layer's mechanism, and its vitals beside it. Copied with its model, it is the mechanism alone."""
+
+    def __init__(self, path: str, mechanism: Callable, keeper: Keeper, crossing: dict[str, bool]):
+        self.path, self.mechanism, self.keeper, self.crossing = path, mechanism, keeper, crossing
+
+    def __call__(self, q, k, v, visible=None, **change):
+        output = self.mechanism(q, k, v, visible, **change)
+        if not in_backward():
+            kind = "cross" if self.crossing.get(self.path) else "self"
+            known = {name: change.get(name) for name in ("scale", "score")}
+            self.keeper.keep(Call(self.path, kind, q, k, v, output, visible, **known))
+        return output
+
+    def __deepcopy__(self, memo: dict) -> Callable:
+        return copy.deepcopy(self.mechanism, memo)
 
 
 @contextmanager

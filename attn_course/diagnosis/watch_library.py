@@ -58,7 +58,10 @@ def watching_library(layers: dict[str, nn.Module], keeper: Keeper) -> Iterator[N
     before = dict(functions)
     files = {id(space): space for layer in layers.values() for space in _namespaces(type(layer))}
     plain = {number: space[EAGER] for number, space in files.items()}
-    handles = [layer.register_forward_pre_hook(watcher.look, with_kwargs=True) for layer in layers.values()]
+    handles = [
+        layer.register_forward_pre_hook(watcher.looking(name, layer), with_kwargs=True)
+        for name, layer in layers.items()
+    ]
     try:
         for name, function in before.items():
             AttentionInterface.register(name, watcher.beside(name, function))
@@ -84,10 +87,17 @@ class _Watcher:
         self.crossing: dict[str, bool] = {}  # does it look at another text in this call?
         self.read: dict[str, int] = {}  # how many tokens a layer has read of its text
 
-    def look(self, layer: nn.Module, args: tuple, kwargs: dict) -> None:
-        given = inspect.signature(layer.forward).bind_partial(*args).arguments | kwargs
-        memory = any(given.get(name) is not None for name in MEMORIES)
-        self.crossing[self.names[id(layer)]] = memory or getattr(layer, "is_cross_attention", False) is True
+    def looking(self, name: str, own: nn.Module) -> Callable:
+        """Before a call: is it a cross-attention?"""
+        signature = inspect.signature(own.forward)
+
+        def look(layer: nn.Module, args: tuple, kwargs: dict) -> None:
+            if layer is own:  # and not a copy, which takes its hooks along
+                given = signature.bind_partial(*args).arguments | kwargs
+                memory = any(given.get(memory) is not None for memory in MEMORIES)
+                self.crossing[name] = memory or getattr(layer, "is_cross_attention", False) is True
+
+        return look
 
     def beside(self, implementation: str, function: Callable) -> Callable:
         """`function`, and the layer's vitals beside it."""

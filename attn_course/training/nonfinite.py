@@ -28,14 +28,15 @@ def looking_for_nonfinite(
 ) -> Iterator[None]:
     """While open, the first layer whose output is not finite goes into `found`, as say(name, layer, input)."""
 
-    def look(name: str) -> Callable:
+    def look(name: str, own: nn.Module) -> Callable:
         def hook(layer: nn.Module, given: tuple, output) -> None:
-            if not found and not all(_finite(each) for each in _tensors(output)):
+            # A copy of the model, made meanwhile, takes its hooks along: it is not the one that was asked about.
+            if layer is own and not found and not all(is_finite(each) for each in _tensors(output)):
                 found.append(say(name, layer, given))
 
         return hook
 
-    handles = [layer.register_forward_hook(look(name)) for name, layer in layers]
+    handles = [layer.register_forward_hook(look(name, layer)) for name, layer in layers]
     try:
         yield
     finally:
@@ -45,18 +46,23 @@ def looking_for_nonfinite(
 
 def _clause(name: str, layer: nn.Module, given: tuple) -> str:
     who = f"{name or 'the model'} ({type(layer).__name__})"
-    sick = [key for key, weight in layer.named_parameters(recurse=False) if not _finite(weight)]
+    sick = [key for key, weight in layer.named_parameters(recurse=False) if not is_finite(weight)]
     if sick:
         return f"{who}, whose {sick[0]} is not finite itself"
     tensors = [each for each in _tensors(given) if each.is_floating_point() and each.numel()]
-    if not all(_finite(each) for each in tensors):
+    if not all(is_finite(each) for each in tensors):
         return f"{who}, whose input was not finite already"
     most = f", the largest number {max(each.abs().max().item() for each in tensors):.2g}" if tensors else ""
     return f"{who}; its input was finite{most}"
 
 
-def _finite(x: Tensor) -> bool:
-    return bool(torch.isfinite(x).all())
+def is_finite(x: Tensor) -> bool:
+    """Neither NaN nor infinity anywhere in x."""
+    if not (x.is_floating_point() or x.is_complex()):
+        return True
+    # One pass for the usual answer: a sum holds every NaN and infinity. Only a sum that is not finite is looked into.
+    total = x.sum(dtype=torch.promote_types(x.dtype, torch.float32))
+    return bool(total.isfinite()) or bool(x.isfinite().all())
 
 
 def _tensors(value) -> Iterator[Tensor]:
