@@ -22,7 +22,7 @@ from tiny_lessons import WIDGETS  # noqa: E402
 
 from tools.site import build  # noqa: E402
 
-# widget: (its title, the control that has the focus, the two keys that are pressed in turn)
+# widget: (its title, the control that has the focus, the keys that are pressed in turn, or the tokens hovered over)
 PRESSED = {
     "translation": ("A translator at work", "step", ("ArrowRight", "ArrowLeft")),
     "formula": ("Attention by hand", "query at", ("ArrowUp", "ArrowDown")),
@@ -31,17 +31,27 @@ PRESSED = {
     "heads": ("All heads of a model", "distance", ("ArrowRight", "ArrowLeft")),
     "order": ("Which places are alike", "query at place", ("ArrowRight", "ArrowLeft")),
     "induction": ("An induction head forms", "training step", ("ArrowRight", "ArrowLeft")),
+    "a token": ("A text under one head", "token 1", ("ArrowRight", "ArrowLeft")),
+    "a token, hovered": ("A text under one head", "token 1", tuple(f"hover {i}" for i in range(20, 200, 9))),
+    "a head's map": ("A text under one head", "layer 0, head 0", ("ArrowRight",) * 11 + ("ArrowLeft",) * 11),
 }
+# The view of a text is measured at the length it is made for: 512 tokens under MiniLM's 72 heads.
+CALLS = {**WIDGETS, "attention_view": "attention_view(load().read(' '.join((SEA * 64)[:510])))"}
+SETUP = """from attn_course.models.pretrained import load
+SEA = "the river carries the mountain to the sea".split()"""
 WATCH = """root => {
+  window.watcher?.disconnect();
   window.latencies = [];
   let pressed = null;
-  root.addEventListener("keydown", (event) => (pressed = event.timeStamp), true);
-  new MutationObserver(() => {
+  for (const kind of ["keydown", "pointerover"])
+    root.addEventListener(kind, (event) => (pressed = event.timeStamp), true);
+  window.watcher = new MutationObserver(() => {
     if (pressed === null) return;
     const since = pressed;
     pressed = null;
     requestAnimationFrame(() => window.latencies.push(performance.now() - since));
-  }).observe(root.querySelector("svg").parentNode, { subtree: true, childList: true, attributes: true });
+  });
+  window.watcher.observe(root.querySelector("svg").parentNode, { subtree: true, childList: true, attributes: true });
 }"""
 
 
@@ -55,7 +65,11 @@ def measure(page, name: str, presses: int) -> list[float]:
     control.focus()
     root.evaluate(WATCH)
     for press in range(presses):
-        page.keyboard.press(keys[press % 2])
+        key = keys[press % len(keys)]
+        if key.startswith("hover "):
+            root.locator(f"[data-i='{key.split()[1]}']").hover()
+        else:
+            page.keyboard.press(key)
         page.wait_for_function("count => window.latencies.length > count", arg=press)
         page.wait_for_timeout(60)
     return page.evaluate("window.latencies")
@@ -65,16 +79,17 @@ def report(where: str, page, presses: int) -> None:
     for name in PRESSED:
         times = measure(page, name, presses)
         low, middle, high = min(times), statistics.median(times), max(times)
-        print(f"{where:12} {name:12} {low:5.1f} {middle:7.1f} {high:5.1f}   ({len(times)} presses)", flush=True)
+        print(f"{where:12} {name:16} {low:5.1f} {middle:7.1f} {high:5.1f}   ({len(times)} presses)", flush=True)
 
 
 def write(folder: Path) -> Path:
     """One notebook with all the widgets."""
-    names = sorted(call.split("(")[0] for call in WIDGETS.values())
+    names = sorted(call.split("(")[0] for call in CALLS.values())
     cells = [
         new_markdown_cell("# Widgets"),
         new_code_cell(f"from attn_course.show.widgets import {', '.join(names)}"),
-        *(new_code_cell(call) for call in WIDGETS.values()),
+        new_code_cell(SETUP),
+        *(new_code_cell(call) for call in CALLS.values()),
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     folder.mkdir()
@@ -95,7 +110,7 @@ def main() -> None:
         stack.callback(browser.close)
         notebooks = write(scratch / "notebooks")
         (scratch / "home").mkdir()
-        print("key to picture, ms         min  median   max")
+        print("key to picture, ms             min  median   max")
         with jupyter_lab(notebooks, scratch / "home") as address:
             page = browser.new_page(viewport={"width": 1280, "height": 2400})
             run_all(page, address.format("widgets.ipynb"))

@@ -75,9 +75,11 @@ function say({ text, layer, head, hide, received }, { row, column, taken }, toke
     ? ` Without ${specialNames(text)}, which take ${amount(taken)} of its row, and with the rest scaled up to one, it`
     : "";
   const looking = looks.length ? `looks at ${list(looks, row)}` : "looks at nothing that is shown";
+  const spent = row.reduce((sum, weight) => sum + weight, 0);
+  const lost = spent > 0 && spent < 0.995 ? `; ${amount(1 - spent)} of its row goes to no token` : "";
   const from = looked.length ? `It is looked at most by ${list(looked, column)}.` : "No token looks at it.";
   const who = `Layer ${layer}, head ${head}: ${quoted(tokens[token])}, token ${token}${hide ? "." : ","}`;
-  return `${who}${left} ${looking}.${received ? ` ${from}` : ""}`;
+  return `${who}${left} ${looking}${lost}.${received ? ` ${from}` : ""}`;
 }
 
 const NO_PROOF =
@@ -87,8 +89,8 @@ const NO_PROOF =
 // ---- the widget
 
 function render({ model, el }) {
-  const traits = ["text", "layer", "head", "token", "hide", "received", "overview"];
-  const read = () => Object.fromEntries(traits.map((trait) => [trait, model.get(trait)]));
+  const traits = ["layer", "head", "token", "hide", "received", "overview"];
+  const read = () => ({ text, ...Object.fromEntries(traits.map((trait) => [trait, model.get(trait)])) });
   const link = (trait) => ({ get: () => model.get(trait), set: (value) => commit(model, { [trait]: value }) });
   const text = model.get("text");
   const { tokens, layers } = text;
@@ -125,16 +127,17 @@ function render({ model, el }) {
   const key = html(
     "p",
     { class: "a-key soft" },
-    html("i", { class: "a-blue" }),
-    most,
-    html("span", { class: "a-back" }, html("i", { class: "a-orange" }), mostBack),
+    html("span", {}, html("i", { class: "a-blue" }), most),
+    " ",
+    html("span", {}, html("i", { class: "a-orange" }), mostBack),
   );
-  const scale = html("div", { class: "a-scale soft" }, "weight 0", html("i", { style: cividisBar() }), "1 (by its root)");
+  const scale = (low, high) => html("div", { class: "a-scale soft" }, low, html("i", { style: cividisBar() }), high);
+  const numbers = scale("0", "1");
   const body = [
     html(
       "div",
       { class: "a-top" },
-      overview.node,
+      html("div", {}, overview.node, numbers),
       html(
         "div",
         { class: "a-choose" },
@@ -149,7 +152,7 @@ function render({ model, el }) {
       "div",
       { class: tokens.length > 150 ? "a-body a-long" : "a-body" },
       html("div", { class: "a-read" }, box.node, key),
-      html("div", { class: "a-side" }, map.node, scale, readout),
+      html("div", { class: "a-side" }, map.node, scale("weight 0", "1 (by its root)"), readout),
       html("div", { class: "a-fives" }, out.node, by.node),
     ),
     html("p", { class: "a-proof soft" }, NO_PROOF),
@@ -174,6 +177,7 @@ function render({ model, el }) {
       root.dataset.vitals = JSON.stringify(found);
     }
     overview.draw(state);
+    numbers.hidden = state.overview === "maps";
     box.draw(shown, token, state);
     map.mark(token, state.received);
     out.draw(`${quoted(tokens[token])} looks at`, tokens, row, five.looks);

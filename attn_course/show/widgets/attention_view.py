@@ -69,23 +69,25 @@ def _text(layers, tokens: list[str], causal: bool, special, sequence: int) -> di
 def _layer(name: str, layer, n: int, causal: bool, sequence: int, masks: list[str]) -> list[dict]:
     """The heads of one layer, packed; a mask that is new is added to `masks`."""
     plain = isinstance(layer, Tensor)
-    weights = layer if plain else layer.weights
-    weights = weights[sequence] if weights.dim() == 4 else weights  # (head, query, key)
+    weights = (layer if plain else layer.weights).detach().cpu()
+    if weights.dim() == 4:  # (batch, head, query, key)
+        if not 0 <= sequence < len(weights):
+            raise ValueError(f"sequence should be 0 to {len(weights) - 1}, got {sequence}.")
+        weights = weights[sequence]
     if weights.dim() != 3 or weights.shape[1:] != (n, n):
         raise ValueError(f"{name} should have weights (head, {n} queries, {n} keys), got {tuple(weights.shape)}.")
     if not torch.isfinite(weights).all():
         raise ValueError(f"{name} has weights that are NaN or infinite: there is no map to show.")
     past = torch.ones(n, n, dtype=torch.bool).tril() if causal else None
     if plain:
-        seen = [past] * len(weights)
-        return [{**packed_weights(w), "mask": _mask(past, masks)} for w in weights.detach()]
-    visible = None if layer.visible is None else layer.visible[sequence]
+        return [{**packed_weights(own), "mask": _mask(past, masks)} for own in weights]
+    visible = None if layer.visible is None else layer.visible[sequence].cpu()
     heads = []
-    for h, own in enumerate(weights.detach()):
+    for h, own in enumerate(weights):
         seen = past if visible is None else visible[h] if past is None else visible[h] & past
         if seen is not None and seen.all():
             seen = None
-        q, k = layer.q[sequence, h].detach(), layer.k[sequence, h].detach()
+        q, k = (x[sequence, h].detach().cpu() for x in (layer.q, layer.k))
         packed = packed_head(q, k, layer.scale, seen, own) or packed_weights(own)
         heads.append({**packed, "mask": _mask(seen, masks)})
     return heads
