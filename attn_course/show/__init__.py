@@ -2,7 +2,8 @@
 
 from attn_course.show.figure import figure, show
 from attn_course.show.plots import label, reference, visibility, weights_map
+from attn_course.show.report import report
 from attn_course.show.source import source
 from attn_course.show.training import history
 
-__all__ = ["figure", "history", "label", "reference", "show", "source", "visibility", "weights_map"]
+__all__ = ["figure", "history", "label", "reference", "report", "show", "source", "visibility", "weights_map"]

@@ -7,6 +7,8 @@ import pytest
 from chromium import CHROMIUM, FLAGS
 from widget_pages import Mounted, watch
 
+from attn_course.show.report import page as page_of
+
 
 def missing(what: str) -> None:
     """No tool, no test: a failure in CI, a visible skip elsewhere."""
@@ -45,3 +47,26 @@ def page(browser):
 @pytest.fixture
 def mount(page):
     return lambda widget: Mounted(page, widget)
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a doctor's page from the disk, the network cut; fails on an error in the console or a second request."""
+    contexts = []
+
+    def open_(report, width=1280, scheme="light", room=None, **more):
+        file = tmp_path / "report.html"
+        file.write_text(page_of(report, room), encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
+        context.set_default_timeout(10_000)
+        context.set_offline(True)
+        page = context.new_page()
+        wrong = watch(page, local=("data:", file.as_uri()))
+        contexts.append((context, wrong))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_
+    for context, wrong in contexts:
+        context.close()
+        assert not wrong, wrong
