@@ -115,10 +115,10 @@ def _all_rows(table: Table) -> bool:
 
 
 def _by_head(table: Table, name: str) -> list[Float[Tensor, "query"]]:
-    """One measure of all queries that see something, head by head."""
+    """One measure of all queries that see something, head by head; entropy of those that have a choice."""
     texts = [text for text in table.texts if name in text.rows]
     value = torch.cat([text.rows[name] for text in texts], dim=1)
-    seeing = torch.cat([text.seeing for text in texts], dim=1)
+    seeing = torch.cat([text.choosing if name == "entropy" else text.seeing for text in texts], dim=1)
     return [each[sees] for each, sees in zip(value, seeing, strict=True)]
 
 

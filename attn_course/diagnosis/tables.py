@@ -29,6 +29,7 @@ class Text:
     finite: bool
     rows: dict[str, Float[Tensor, "head query"]]  # PER_QUERY, every declared set, and "null" if there is a learned sink
     seeing: Bool[Tensor, "head query"]  # does the query see any key?
+    choosing: Bool[Tensor, "head query"]  # does it see more than one? If not, its entropy says nothing
     even: Float[Tensor, "head"]  # mean of 1/n: what an even spread gives a key that every query sees
     received: Float[Tensor, "head key"]  # Σ of a key's weights over all queries
     value_norm: Float[Tensor, "head key"]
@@ -129,6 +130,7 @@ def _text(record: Record, call: AttentionCall, b: int) -> Text:
         finite=call.finite,
         rows={name: value.cpu()[:, real].float() for name, value in rows.items()},
         seeing=(visible > 0)[:, real],
+        choosing=(visible > 1)[:, real],
         even=(1 / visible[:, real].clamp(min=1)).mean(1),
         received=from_start(vitals.received[b]).float(),
         value_norm=from_start(call.value_norm[b]).float(),
@@ -171,6 +173,7 @@ def _joined(pieces: list[Text]) -> Text:
         finite=all(each.finite for each in pieces),
         rows={name: torch.cat([each.rows[name] for each in pieces], dim=1) for name in names},
         seeing=torch.cat([each.seeing for each in pieces], dim=1),
+        choosing=torch.cat([each.choosing for each in pieces], dim=1),
         even=combined([(each.queries, Estimate(each.even, each.even * 0)) for each in pieces]).mean,
         received=sum(wide(each.received) for each in pieces),
         value_norm=torch.stack([wide(each.value_norm) for each in pieces]).amax(0),

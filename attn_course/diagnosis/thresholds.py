@@ -15,12 +15,10 @@ REST_LEAST = 0.1  # ours: a row that keeps less than this beside its sinks rests
 KEYS_LEAST = 8  # ours: with fewer keys to choose from, a low entropy is no news
 ROWS_LEAST = 5  # ours: from fewer rows no share of rows is told
 LOW = 0.05  # the share of queries below `entropy_low`
-COLLAPSED = (
-    0.05  # ours, of log n, mean of a head. The course's toy that collapsed had .020; the least of a sound model's .10
-)
+COLLAPSED = 0.05  # ours, of log n, mean of a head. The least in a sound model of the course: .11; with a shortcut: .035
 COLLAPSED_HEADS = 4  # ours: from fewer heads no collapse of a model is told
 COLLAPSED_SHARE = 0.5  # ours: of the heads that can be judged; single sharp heads are common and sound
-RESTING = 0.8  # ours: two heads that give so much to one key are alike in that, and it means nothing
+RESTING = 0.7  # ours: two heads that give so much to one key are alike in that, and it means nothing
 FIXED_OFFSET = 0.5  # ours: a head that gives half of its attention to one distance follows the position
 OFFSET_ROWS = 0.25  # ours: a distance that fewer of the rows have a key at is not judged
 DILUTED = 0.98  # ours, of log n
