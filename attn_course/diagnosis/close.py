@@ -19,7 +19,10 @@ SHARE = 0.96  # of a row's mass: what MInference (2407.02490) found the first 4 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over query rows, and its standard error: 0 where every row was taken, NaN from a single one."""
+    """A mean over query rows, and its standard error: 0 where every row was taken, NaN from a single one.
+
+    Both are NaN where no row sees a key.
+    """
 
     mean: Tensor
     error: Tensor
@@ -46,7 +49,7 @@ def draw_rows(n_query: int, sample: int | None, seed: int, device=None) -> Int[T
 
 
 def close_vitals(scores: Scores, sample: int | None = 64, seed: int = 0) -> CloseVitals:
-    """Take them on `sample` rows drawn with `seed`; None: on every row. Rows that see no key are left out."""
+    """Take them on `sample` rows drawn with `seed`; None: on every row. A row that sees no key is left out."""
     rows = draw_rows(scores.n_query, sample, seed, scores.q.device)
     names = ("sparsity", "keys_needed", "coverage", "window", "divergence")
     taken: dict[str, list[list[Tensor]]] = {name: [[] for _ in range(scores.batch)] for name in names}
@@ -63,29 +66,32 @@ def close_vitals(scores: Scores, sample: int | None = 64, seed: int = 0) -> Clos
 
 
 def _of_strip(strip: Strip) -> dict[str, Tensor]:
-    """Each measure of each row that sees something: (row, head), or (row, head, head)."""
-    weights = strip.weights()  # (head, row, key)
-    distance = (strip.i - strip.j).abs().expand(weights.shape[1:])
-    seen = True if strip.visible is None else strip.visible
+    """Each measure of each row: (row, head), or (row, head, head). NaN where a head sees nothing."""
+    weights, null = strip.weights()  # (head, row, key), (head, row, 1)
     n = strip.visible_keys.expand(weights.shape[:2])  # (head, row)
-    some = (n > 0).all(0)
-    mass = weights.sum(-1, keepdim=True)
-    enough = SHARE * mass * (1 - 1e-6)  # rounding must not ask for one key more
-    largest = weights.sort(-1, descending=True).values.cumsum(-1)
-    needed = (largest < enough).sum(-1) + 1
+    distance = (strip.i - strip.j).abs()
+    enough = SHARE * weights.sum(-1, keepdim=True) * (1 - 1e-6)  # rounding must not ask for one key more
+    needed = _reach(weights.sort(-1, descending=True).values, enough)
     order = distance.argsort(stable=True, dim=-1)
-    nearest = weights.gather(-1, order.expand(weights.shape)).cumsum(-1)
-    last = (nearest < enough).sum(-1).clamp(max=weights.shape[-1] - 1)
-    window = distance.gather(-1, order).expand(weights.shape).gather(-1, last[..., None])[..., 0] + 1
-    small = ((weights < EPSILON) & seen).sum(-1)
+    at = _reach(weights.gather(-1, order.expand(weights.shape)), enough)  # so many of the nearest keys
+    window = distance.gather(-1, order).expand(weights.shape).gather(-1, (at - 1).clamp(min=0)[..., None])[..., 0] + 1
+    small = (weights < EPSILON) & (True if strip.visible is None else strip.visible)
+    nothing = enough[..., 0] == 0  # the learned sink took it all
     of_row = {
-        "sparsity": small / n.clamp(min=1),
-        "keys_needed": needed,
-        "coverage": needed / n.clamp(min=1),
-        "window": window,
+        "sparsity": small.sum(-1) / n,
+        "keys_needed": needed.masked_fill(nothing, 0),
+        "coverage": needed.masked_fill(nothing, 0) / n,
+        "window": window.masked_fill(nothing, 0),
     }
-    found = {name: value.T[some].to(weights.dtype) for name, value in of_row.items()}
-    return found | {"divergence": _divergences(weights)[some]}
+    found = {name: value.to(weights.dtype).masked_fill(n == 0, math.nan).T for name, value in of_row.items()}
+    divergence = _divergences(torch.cat((weights, null), dim=-1) if strip.sinks is not None else weights)
+    blind = (n == 0).T
+    return found | {"divergence": divergence.masked_fill(blind[:, :, None] | blind[:, None, :], math.nan)}
+
+
+def _reach(ordered: Float[Tensor, "head row key"], enough: Float[Tensor, "head row 1"]) -> Int[Tensor, "head row"]:
+    """How many of the weights, taken in this order, hold enough."""
+    return ((ordered.cumsum(-1) < enough).sum(-1) + 1).clamp(max=ordered.shape[-1])
 
 
 def _divergences(weights: Float[Tensor, "head row key"]) -> Float[Tensor, "row head head"]:
@@ -105,9 +111,10 @@ def _entropy_bits(p: Float[Tensor, "head row key"]) -> Float[Tensor, "head row"]
 
 
 def _estimate(rows: Float[Tensor, "row *rest"], whole: bool) -> tuple[Tensor, Tensor]:
-    n = rows.shape[0]
-    if n == 0:
-        return rows.new_zeros(rows.shape[1:]), rows.new_zeros(rows.shape[1:])
-    mean = rows.mean(0)
-    error = torch.zeros_like(mean) if whole else rows.std(0) / math.sqrt(n)
-    return mean, error
+    """Mean and standard error of the rows that are numbers."""
+    n = (~rows.isnan()).sum(0)
+    mean = rows.nanmean(0)
+    if whole:
+        return mean, torch.zeros_like(mean).masked_fill(n == 0, math.nan)
+    variance = (rows - mean).square().nansum(0) / (n - 1)  # of one row: 0/0, which nobody knows
+    return mean, (variance / n).sqrt()

@@ -10,6 +10,7 @@ large is taken from anything large:
     entropy = log l − Σ p z / l        energy = m + Σ p z / l        participation = l² / Σ p²
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -49,8 +50,12 @@ class StreamingVitals:
 
     @property
     def normalised_entropy(self) -> PerQuery:
-        """H / log n, n the keys that the query may look at: 0 one has it all, 1 all share alike; 0 where n < 2."""
+        """H / log n, n the keys that the query may look at: 0 one has it all, 1 all share alike; 0 where n < 2.
+
+        A learned sink counts as a key for each query that sees any.
+        """
         n = self.visible_keys.to(self.entropy.dtype)
+        n = n if self.null_mass is None else n + (n > 0)
         return torch.where(n > 1, self.entropy / n.clamp(min=2).log(), torch.zeros_like(self.entropy))
 
 
@@ -58,7 +63,7 @@ def streaming_vitals_of(
     q, k, v=None, visible=None, scale=None, *, score=None, bias=None, sinks=None, token_sets=None, sample=64, seed=0
 ) -> StreamingVitals:
     """`streaming_vitals` with nothing checked: what NaN there is goes into the measures, for a doctor to find."""
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(q.device.type, enabled=False):
         scores = Scores(q, k, visible, scale, score, bias, sinks)
         sums = _Sums(scores, v, token_sets or {})
         for strip in scores.strips():
@@ -87,7 +92,8 @@ def streaming_vitals(
     q, k, v     fewer heads in k and v than in q: grouped queries. v may be left out: no output then, and less work
     visible     who may look at whom, as in `attention`. A `Visibility` is never written out as a matrix
     scale       1/√d_k unless given
-    score       (scores, query position, key position) → scores: a soft-cap, ALiBi
+    score       (scores, query position, key position) → scores, piece by piece: a soft-cap, ALiBi. A matrix goes
+                into bias
     bias        added to the scores after that; broadcasts to (batch, head, query, key)
     sinks       (head,): one learned logit a head that competes with the keys and has no value (a null key)
     token_sets  name → the numbers of the keys, or True/False of shape (key,) or (batch, key)
@@ -97,7 +103,7 @@ def streaming_vitals(
     Half precision is widened to float32. No gradient flows. Raises ValueError or TypeError with one sentence for shapes
     that do not fit, a set that names keys that are not there, and a negative sample.
     """
-    _check(q, k, visible, bias, sinks, sample)
+    _check(q, k, visible, scale, bias, sinks, sample)
     return streaming_vitals_of(
         q, k, v, visible, scale, score=score, bias=bias, sinks=sinks, token_sets=token_sets, sample=sample, seed=seed
     )
@@ -132,7 +138,7 @@ class _Sums:
         squares = torch.linalg.vector_norm(p, dim=-1).square()
         taken = torch.zeros_like(l)
         if strip.sinks is not None:
-            null = strip.sinks[:, None] - m[..., 0]
+            null = (strip.sinks[:, None] - m[..., 0]).clamp(min=torch.finfo(m.dtype).min)
             taken = null.exp()
             l, shift, squares = l + taken, shift + taken * null, squares + taken.square()  # noqa: E741
         l = l.masked_fill(~sees, 1)  # noqa: E741
@@ -218,44 +224,61 @@ def _indicators(token_sets: dict, scores: Scores) -> Bool[Tensor, "batch key set
     for at, (name, members) in enumerate(token_sets.items()):
         members = torch.as_tensor(members, device=columns.device)
         if members.dtype == torch.bool:
-            if members.shape[-1] != scores.n_key:
+            if members.shape not in ((scores.n_key,), (scores.batch, scores.n_key)):
                 raise ValueError(
-                    f"The set {name!r} marks {members.shape[-1]} tokens, but there are {scores.n_key} keys."
+                    f"The set {name!r} has marks of shape {tuple(members.shape)}; it wants one for each of the "
+                    f"{scores.n_key} keys, or for each key of each of the {scores.batch} sequences."
                 )
             columns[..., at] = members
         else:
-            members = members.long()
-            beyond = members[(members < 0) | (members >= scores.n_key)]
-            if len(beyond):
-                raise ValueError(
-                    f"The set {name!r} names key {int(beyond[0])}, but keys go from 0 to {scores.n_key - 1}."
-                )
-            columns[:, members, at] = True
+            _check_numbers(name, members, scores.n_key)
+            columns[:, members.long(), at] = True
     return columns
 
 
-def _check(q, k, visible, bias, sinks, sample: int | None) -> None:
+def _check_numbers(name: str, members: Tensor, n_key: int) -> None:
+    if members.numel() and (members.dim() != 1 or members.is_floating_point()):
+        raise ValueError(
+            f"The set {name!r} should be a list of whole numbers, one for each of its keys; got {members.dtype} of "
+            f"shape {tuple(members.shape)}."
+        )
+    beyond = members[(members < 0) | (members >= n_key)]
+    if len(beyond):
+        raise ValueError(f"The set {name!r} names key {int(beyond[0])}, but keys go from 0 to {n_key - 1}.")
+
+
+def _check(q, k, visible, scale, bias, sinks, sample: int | None) -> None:
     batch, heads, n_query = q.shape[:3]
     kv_heads, n_key = k.shape[1:3]
+    if 0 in q.shape or 0 in k.shape:
+        raise ValueError(f"There is nothing to measure: q has shape {tuple(q.shape)}, k {tuple(k.shape)}.")
     if heads % kv_heads:
         raise ValueError(f"{heads} heads cannot share {kv_heads} key heads in equal groups.")
+    if scale is not None and not math.isfinite(scale):
+        raise ValueError(f"scale is what the dot products are multiplied by, a finite number; got {scale}.")
     if isinstance(visible, Visibility):
-        visible._check_lengths(n_query, n_key)
-    elif visible is not None and visible.dtype != torch.bool:
-        raise TypeError(
-            f"visible should hold True and False (True = may look), got {visible.dtype}. What is added to the scores "
-            "goes into bias."
-        )
-    for name, x in {"visible": visible, "bias": bias}.items():
-        if isinstance(x, Tensor):
-            _check_broadcasts(name, x, (batch, heads, n_query, n_key))
-    if sinks is not None and sinks.shape != (heads,):
-        raise ValueError(f"sinks holds one logit a head, so {heads} of them; got shape {tuple(sinks.shape)}.")
+        visible = visible.dense(1, n_key, device=q.device) if n_query <= n_key else visible.dense(n_query, n_key)
+    for name, x in {"visible": visible, "bias": bias, "sinks": sinks}.items():
+        if x is None:
+            continue
+        if (x.dtype == torch.bool) != (name == "visible"):
+            raise TypeError(
+                f"{name} holds {x.dtype}. True and False (True = may look) go into visible; what is added to the "
+                "scores goes into bias."
+            )
+        if x.device != q.device:
+            raise ValueError(f"{name} is on {x.device}, q on {q.device}. Move it: {name}.to(q.device).")
+        if name != "visible" and x.isnan().any():
+            raise ValueError(f"{name} holds NaN.")
+        shape = (heads,) if name == "sinks" else (batch, heads, n_query, n_key)
+        _check_broadcasts(name, x, shape)
     if sample is not None and sample < 0:
         raise ValueError(f"sample counts query rows: a whole number from 0 up, or None for all; got {sample}.")
 
 
 def _check_broadcasts(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+    if name == "sinks" and x.shape != shape:
+        raise ValueError(f"sinks holds one logit a head, so {shape[0]} of them; got shape {tuple(x.shape)}.")
     try:
         fits = torch.broadcast_shapes(x.shape, shape) == shape
     except RuntimeError:

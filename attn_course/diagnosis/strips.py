@@ -16,8 +16,6 @@ from torch import Tensor
 from attn_course.attention import Visibility
 from attn_course.attention.formula import ScoreChange, positions
 
-# −∞ − (−∞) is not a number; so far below every score, the exponential is zero all the same.
-FAR_BELOW = -1e30
 # Scores in a strip: 8 MB in float32. More leave the cache of a processor, fewer wait for Python; a GPU wants more.
 CELLS = {"cpu": 2**21, "cuda": 2**26}
 ROWS = 128  # more rows in a strip gain nothing, and cost a causal strip its triangle
@@ -25,7 +23,7 @@ ROWS = 128  # more rows in a strip gain nothing, and cost a causal strip its tri
 
 @dataclass(frozen=True)
 class Strip:
-    """The scores of some query rows of some heads of one sequence, FAR_BELOW where a query may not look."""
+    """The scores of some query rows of some heads of one sequence, −∞ where a query may not look."""
 
     batch: int
     heads: slice
@@ -37,6 +35,7 @@ class Strip:
     visible: Bool[Tensor, "head row key"] | None  # head: 1 if all heads alike; None: everything
     visible_keys: Int[Tensor, "head row"]  # how many keys a row may see (head: as above)
     key_seen: Bool[Tensor, "head key"]  # may any of the rows see it? (head: as above)
+    masked: slice | None  # among its keys, from the first to the last that some row may not see
     sinks: Float[Tensor, "head"] | None  # the learned sinks of these heads
 
     @cached_property
@@ -44,28 +43,31 @@ class Strip:
         """The greatest score of each row. Ask before `exponentials` uses the scores up."""
         return self.scores.amax(-1)
 
-    def weights(self) -> Float[Tensor, "head row key"]:
-        """Softmax of the scores; a row that sees nothing gives zeros. The strip's scores are used up."""
+    def weights(self) -> tuple[Float[Tensor, "head row key"], Float[Tensor, "head row 1"]]:
+        """Softmax of the scores, and the share of the learned sink. A row that sees nothing gives zeros.
+
+        The strip's scores are used up.
+        """
         m, _, p = self.exponentials()
-        total = p.sum(-1, keepdim=True)
-        if self.sinks is not None:
-            total = total + (self.sinks[:, None, None] - m).exp()
-        return p / total.masked_fill(total == 0, 1)
+        null = torch.zeros_like(m) if self.sinks is None else (self.sinks[:, None, None] - m).exp()
+        total = p.sum(-1, keepdim=True) + null
+        sees = (self.visible_keys > 0)[..., None]
+        share = sees / total.masked_fill(~sees, 1)
+        return p * share, null * share
 
     def exponentials(self) -> tuple[Tensor, Tensor, Tensor]:
         """m, the greatest score of each row (head, row, 1); z = s − m and p = e^z (head, row, key).
 
-        z takes the place of the scores. A row that sees nothing has p = 0.
+        z takes the place of the scores. Where a query may not look p = 0, and z is finite, so that p z = 0 as well.
         """
         m = self.greatest[..., None]
         if self.sinks is not None:
             m = torch.maximum(m, self.sinks[:, None, None])
+        m = m.masked_fill(m.isneginf(), 0)
         z = self.scores.sub_(m)
-        p = z.exp()
-        blind = self.visible_keys == 0
-        if blind.any():
-            p.masked_fill_(blind[..., None], 0)
-        return m, z, p
+        if self.masked is not None:
+            z[..., self.masked].clamp_(min=torch.finfo(z.dtype).min)
+        return m, z, z.exp()
 
 
 class Scores:
@@ -116,7 +118,7 @@ class Scores:
     def _of_rows(self, b: int, wide: Tensor, chosen: Tensor | slice, whole: bool) -> Iterator[Strip]:
         i = self.i[chosen]
         visible = self._visible(b, chosen, i)
-        n, seen, keys, hidden = _summary(visible, len(i), self.n_key, self.q.device)
+        n, seen, keys, masked = _summary(visible, len(i), self.n_key, self.q.device)
         if keys.start == keys.stop:
             return  # these rows see nothing
         visible = None if visible is None else visible[..., keys]
@@ -126,19 +128,31 @@ class Scores:
         for first in range(0, self.kv_heads, step):
             kv = slice(first, min(first + step, self.kv_heads))
             heads = slice(kv.start * self.group, kv.stop * self.group)
+            own = heads if len(n) > 1 else slice(None)  # all heads alike, or each its own
+            strip = {"visible": None if visible is None else visible[own], "masked": masked}
+            strip |= {"visible_keys": n[own], "key_seen": seen[own]}
             q = self.q[b, heads, chosen].to(self.dtype) * self.scale  # (head, row, d_k)
             shared = q.reshape(kv.stop - kv.start, -1, q.shape[-1])  # heads of a group, one below the other
-            scores = (shared @ wide[kv, :, keys]).view(q.shape[0], len(i), -1)  # (head, row, key)
-            if self.score is not None:
-                scores = self.score(scores[None], i, j)[0]
-            if self.bias is not None:
-                scores = scores + _piece(self.bias, b, heads, chosen, keys)
-            own = heads if len(n) > 1 else slice(None)  # all heads alike, or each its own
-            mine = None if visible is None else visible[own]
-            if hidden is not None:
-                scores[..., hidden].masked_fill_(~mine[..., hidden], FAR_BELOW)
+            with torch.autocast(q.device.type, enabled=False):
+                scores = (shared @ wide[kv, :, keys]).view(q.shape[0], len(i), -1)  # (head, row, key)
+            if masked is not None:
+                scores[..., masked].masked_fill_(~strip["visible"][..., masked], -math.inf)
+            if self.score is not None or self.bias is not None:
+                scores = self._changed(scores, b, heads, chosen, keys, i, j)
+                strip |= _hidden_by_change(scores)
             sinks = None if self.sinks is None else self.sinks[heads]
-            yield Strip(b, heads, chosen, keys, i, j, scores, mine, n[own], seen[own], sinks)
+            yield Strip(b, heads, chosen, keys, i, j, scores, **strip, sinks=sinks)
+
+    def _changed(self, scores: Tensor, b: int, heads: slice, chosen, keys: slice, i: Tensor, j: Tensor) -> Tensor:
+        """After `score` and `bias`. What a query may not look at stays −∞ whatever they do to it."""
+        hidden = scores.isneginf()
+        if self.score is not None:
+            # A copy, for a strip is written into, and the caller may have kept what it gave.
+            changed = self.score(scores[None], i, j).to(self.dtype)
+            scores = changed[min(b, changed.shape[0] - 1)].expand(scores.shape).clone()
+        if self.bias is not None:
+            scores = scores + _piece(self.bias, b, heads, chosen, keys).to(self.dtype)
+        return scores.masked_fill_(hidden, -math.inf)
 
     def _visible(self, b: int, chosen: Tensor | slice, i: Tensor) -> Bool[Tensor, "head row key"] | None:
         if self.visible is None:
@@ -173,6 +187,14 @@ def _summary(visible: Tensor | None, n_row: int, n_key: int, device):
     keys = _span(seen.any(0))
     hidden = _span(~visible[..., keys].flatten(0, 1).all(0))
     return n, seen[:, keys], keys, None if hidden.start == hidden.stop else hidden
+
+
+def _hidden_by_change(scores: Tensor) -> dict:
+    """The fields of a strip that a bias or a change of −∞ ("may not look") has a say in."""
+    visible = ~scores.isneginf()
+    masked = _span(~visible.flatten(0, 1).all(0))
+    seen = {"visible": visible, "visible_keys": visible.sum(-1), "key_seen": visible.any(-2)}
+    return seen | {"masked": masked if masked.stop else None}
 
 
 def _span(marked: Bool[Tensor, "key"]) -> slice:

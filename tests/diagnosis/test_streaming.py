@@ -256,7 +256,9 @@ def test_sets_by_number_by_mark_and_by_sequence():
 
 def close_by_definition(weights, visible_keys, seen):
     """Row by row, key by key, in plain Python."""
-    found = {name: torch.zeros(weights.shape[:3], dtype=torch.float64) for name in ("sparsity", "keys_needed", "window")}
+    found = {
+        name: torch.zeros(weights.shape[:3], dtype=torch.float64) for name in ("sparsity", "keys_needed", "window")
+    }
     n_query, n_key = weights.shape[2:]
     for b, h, i in torch.cartesian_prod(*(torch.arange(n) for n in weights.shape[:3])).tolist():
         row = weights[b, h, i]
@@ -300,7 +302,9 @@ def test_the_divergence_of_two_heads_is_that_of_jensen_and_shannon():
     divergence = streaming_vitals(q, k, v, causal, sample=None).close.divergence.mean
     for a in range(4):
         for b in range(4):
-            rows = [distance.jensenshannon(p, r, base=2) ** 2 for p, r in zip(weights[0, a], weights[0, b], strict=True)]
+            rows = [
+                distance.jensenshannon(p, r, base=2) ** 2 for p, r in zip(weights[0, a], weights[0, b], strict=True)
+            ]
             assert divergence[0, a, b].item() == pytest.approx(sum(rows) / len(rows), abs=1e-6)
 
 
@@ -333,6 +337,106 @@ def test_the_record_says_which_path_was_taken():
     assert path["window"] == "strips: 8 rows drawn at random"
     assert streaming_vitals(q, k, v, causal, sample=None).path["window"] == "strips: every row"
     assert "window" not in streaming_vitals(q, k, v, causal, sample=0).path
+
+
+def test_autocast_around_it_changes_nothing():
+    q, k, v = layer(n_query=300, d=32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        vitals = streaming_vitals(q, k, v, causal)
+    agree(vitals, whole_map(q, k, v, causal))
+
+
+@pytest.mark.parametrize("low", [-math.inf, torch.finfo(torch.float32).min])
+def test_a_bias_that_hides_keys_and_one_that_pushes_them_as_far_as_it_can(low):
+    q, k, v = layer()
+    bias = torch.zeros(2, 1, 1, 13)
+    bias[0, ..., :5] = low
+    vitals = streaming_vitals(q, k, v, causal, bias=bias)
+    assert not vitals.entropy.isnan().any() and not vitals.output.isnan().any()
+    visible = causal.dense(13) & (bias > low)
+    rows = (
+        slice(5, None) if low > -math.inf else slice(None)
+    )  # such a row of nothing but the lowest number shares alike
+    true = whole_map(q, k, v, visible)
+    for name in (*ROW_VITALS, "output"):
+        assert error(getattr(vitals, name)[:, :, rows], true[name][:, :, rows]) < 1e-5, name
+    first = streaming_vitals(q, k, v, causal, bias=bias, token_sets={"future": list(range(1, 13))}).set_mass["future"]
+    assert (first[:, :, 0] == 0).all()
+    if low == -math.inf:
+        assert torch.equal(vitals.visible_keys, true["visible_keys"].expand(2, 4, 13).int())
+        assert torch.equal(vitals.key_seen, true["key_seen"].expand(2, 4, 13))
+
+
+def test_scores_of_any_size_stay_above_what_is_hidden():
+    q, k, v = layer(factor=1e17)
+    k = k * 1e17
+    vitals = streaming_vitals(q, k, v, causal, token_sets={"later": list(range(1, 13))})
+    assert (vitals.set_mass["later"][:, :, 0] == 0).all()
+    assert not vitals.entropy.isnan().any()
+
+
+def test_a_learned_sink_that_is_switched_off():
+    q, k, v = layer()
+    off = streaming_vitals(q, k, v, causal, sinks=torch.full((4,), -math.inf))
+    agree(off, whole_map(q, k, v, causal))
+    assert not off.null_mass.any()
+
+
+def test_with_a_learned_sink_normalised_entropy_reaches_one_and_not_more():
+    q, k, v = layer(factor=0)
+    normalised = streaming_vitals(q, k, v, causal, sinks=torch.zeros(4)).normalised_entropy
+    assert (normalised - 1).abs().max() < 1e-6
+
+
+def test_heads_that_differ_only_in_what_the_learned_sink_takes_diverge():
+    k = torch.zeros(1, 2, 1, 4)
+    divergence = streaming_vitals(k, k, sinks=torch.tensor([0.0, -math.inf]), sample=None).close.divergence.mean
+    assert divergence[0, 0, 1].item() == pytest.approx(0.3113, abs=1e-4)  # of (½, ½) and (1, 0)
+
+
+def test_a_head_that_sees_nothing_in_a_row_takes_no_row_from_the_others():
+    q, k, v = layer()
+    visible = causal.dense(13).expand(1, 4, 13, 13).clone()
+    visible[:, 2] = False
+    some = streaming_vitals(q, k, v, visible, sample=None).close
+    alone = streaming_vitals(q, k, v, causal, sample=None).close
+    others = [0, 1, 3]
+    for name in ("sparsity", "keys_needed", "coverage", "window"):
+        found = getattr(some, name)
+        assert torch.equal(found.mean[:, others], getattr(alone, name).mean[:, others])
+        assert found.mean[:, 2].isnan().all() and found.error[:, 2].isnan().all()
+    assert some.divergence.mean[:, 2, others].isnan().all()
+    assert torch.equal(some.divergence.mean[:, 0, 1], alone.divergence.mean[:, 0, 1])
+
+
+def test_a_score_may_differ_by_sequence_and_keeps_what_is_its_own():
+    q, k, v = layer()
+    shift = torch.randn(2, 1, 1, 1)
+    kept = []
+
+    def score(scores, i, j):
+        kept.append(scores * (1 + shift))
+        return kept[-1]
+
+    vitals = streaming_vitals(q, k, v, causal, score=score, sample=0)
+    agree(vitals, whole_map(q, k, v, causal, score=lambda scores, i, j: scores * (1 + shift)))
+    assert kept[0].isfinite().any()
+    agree(
+        streaming_vitals(q, k, v, causal, score=lambda scores, i, j: scores[:, :1].expand(scores.shape)),
+        whole_map(q, k, v, causal, score=lambda scores, i, j: scores[:, :1].expand(scores.shape)),
+    )
+
+
+def test_a_bias_in_double_precision_is_narrowed_to_the_scores():
+    q, k, v = layer()
+    bias = torch.randn(13, 13, dtype=torch.float64)
+    agree(streaming_vitals(q, k, v, bias=bias), whole_map(q, k, v, bias=bias))
+
+
+def test_one_sampled_row_has_a_mean_and_no_error_to_speak_of():
+    q, k, v = layer()
+    window = streaming_vitals(q, k, v, causal, sample=1).close.window
+    assert window.mean.isfinite().all() and window.error.isnan().all()
 
 
 class LargestTensor(TorchDispatchMode):
@@ -376,16 +480,29 @@ def test_unchecked_lets_nan_through_where_it_is():
 @pytest.mark.parametrize(
     ("change", "kind", "sentence"),
     [
-        ({"k": torch.zeros(2, 3, 13, 8), "v": torch.zeros(2, 3, 13, 8)}, ValueError, "4 heads cannot share 3 key heads"),
+        (
+            {"k": torch.zeros(2, 3, 13, 8), "v": torch.zeros(2, 3, 13, 8)},
+            ValueError,
+            "4 heads cannot share 3 key heads",
+        ),
         ({"k": torch.zeros(2, 4, 13, 9)}, ValueError, "d_k"),
         ({"v": torch.zeros(2, 4, 12, 8)}, ValueError, "key"),
-        ({"visible": torch.zeros(13, 13)}, TypeError, "visible should hold True and False"),
+        ({"visible": torch.zeros(13, 13)}, TypeError, "True and False .True = may look. go into visible"),
         ({"visible": torch.ones(13, 12, dtype=torch.bool)}, ValueError, "does not spread"),
         ({"visible": padding(torch.ones(5, dtype=torch.bool))}, ValueError, "5 tokens"),
         ({"bias": torch.zeros(3, 13, 13)}, ValueError, "bias has shape"),
         ({"sinks": torch.zeros(3)}, ValueError, "one logit a head"),
         ({"token_sets": {"a": [13]}}, ValueError, "names key 13, but keys go from 0 to 12"),
-        ({"token_sets": {"a": torch.ones(5, dtype=torch.bool)}}, ValueError, "marks 5 tokens"),
+        ({"token_sets": {"a": torch.ones(5, dtype=torch.bool)}}, ValueError, "has marks of shape .5,."),
+        ({"bias": torch.ones(13, 13, dtype=torch.bool)}, TypeError, "bias holds torch.bool"),
+        ({"bias": torch.full((13, 13), math.nan)}, ValueError, "bias holds NaN"),
+        ({"scale": math.inf}, ValueError, "finite number"),
+        ({"visible": padding(torch.ones(3, 13, dtype=torch.bool))}, ValueError, "visible has shape"),
+        ({"visible": visible_where(lambda i, j: i - j)}, TypeError, "True and False"),
+        ({"token_sets": {"a": torch.tensor([[0, 1]])}}, ValueError, "list of whole numbers"),
+        ({"token_sets": {"a": [1.9]}}, ValueError, "list of whole numbers"),
+        ({"token_sets": {"a": torch.ones(3, 13, dtype=torch.bool)}}, ValueError, "has marks of shape"),
+        ({name: torch.zeros(0, 4, 13, 8) for name in "qkv"}, ValueError, "nothing to measure"),
         ({"sample": -1}, ValueError, "sample counts query rows"),
         ({"q": torch.full((2, 4, 13, 8), math.nan)}, ValueError, "NaN"),
         ({"q": torch.zeros(2, 4, 13, 8, dtype=torch.int64)}, TypeError, "floating point"),
