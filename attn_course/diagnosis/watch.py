@@ -60,6 +60,8 @@ def watch(
     watched, if none was although the model ran, and for a token set that fits no layer; TypeError for no model at all.
     """
     name, model = _unwrapped(model)
+    if sample is not None and sample < 0:
+        raise ValueError(f"sample counts query rows: a whole number from 0 up, or None for all; got {sample}.")
     record = Record(name, tokens=tokens, token_sets=dict(token_sets or {}))
     keeper = Keeper(record, sample, seed, as_kept(keep), _reads_two_texts(model), progress)
     own = {path: layer for path, layer in model.named_modules() if isinstance(layer, MultiHead)}

@@ -107,10 +107,7 @@ class _Watcher:
             made = function(module, query, key, value, attention_mask, *args, **kwargs)
             name = self.names.get(id(module))
             if name is not None and not in_backward():
-                named = (
-                    inspect.signature(function).bind_partial(module, query, key, value, attention_mask, *args).arguments
-                )
-                extra = kwargs | {each: named[each] for each in list(named)[5:]}
+                extra = kwargs | _named(function, args)
                 self.keep(name, implementation, module, (query, key, value, attention_mask), made[0], extra)
             return made
 
@@ -118,8 +115,10 @@ class _Watcher:
 
     def keep(self, name: str, implementation: str, module: nn.Module, given: tuple, made: Tensor, extra: dict) -> None:
         q, k, v, mask = given
-        if q.dim() != 4 or extra.get("cache") is not None or extra.get("cu_seq_lens_q") is not None:
-            self.keeper.note(f"{name} keeps several texts in one row, which cannot be told apart here: not watched.")
+        packed = "flash" in implementation and extra.get("cu_seq_lens_q") is not None
+        if q.dim() != 4 or packed or extra.get("cache") is not None:
+            how = "several texts in one row" if q.dim() == 4 else f"queries of shape {tuple(q.shape)}"
+            self.keeper.note(f"{name} was given {how}, which is not understood here: not watched.")
             return
         batch = max(q.shape[0], k.shape[0])
         q, k, v = (x.expand(batch, -1, -1, -1) for x in (q, k, v))
