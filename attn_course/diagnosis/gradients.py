@@ -7,9 +7,8 @@ record.gradients                    # one GradientVitals a layer
 
 A head's importance is Michel et al.'s (2019, 1905.10650): multiply its output by a gate of 1, and take |∂L/∂gate|, for
 each example, averaged. The gate's derivative is Σ output · ∂L/∂output over the example's tokens and the head's
-features, so no gate is needed: it is read off what goes into the output projection. (`states.head_importance` takes the
-product token by token, as the authors' code does; there tokens cannot cancel.) `states.normalised_by_layer` makes
-layers comparable.
+features, so no gate is needed: it is read off what goes into the output projection. `states.normalised_by_layer`
+makes layers comparable.
 """
 
 from collections.abc import Iterator

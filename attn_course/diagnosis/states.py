@@ -18,7 +18,7 @@ Heads = Float[Tensor, "batch head token d"]
 def rank_residual(x: Hidden) -> PerSequence:
     """‖X − 1x̄ᵀ‖ / ‖X‖ with ‖·‖ = √(‖·‖₁ ‖·‖_∞), x̄ the mean of the tokens: what is left if all were made alike.
 
-    0 (all tokens equal: rank collapse) to about 1. Healthy: M .9 and more. Source: Dong et al. 2021 (2103.03404), whose
+    0 (all tokens equal: rank collapse) to about 1. Healthy: M .68 to .99. Source: Dong et al. 2021 (2103.03404), whose
     figures take the root; their library leaves it out, which squares the number.
     """
     left = x - x.mean(-2, keepdim=True)
@@ -116,15 +116,15 @@ def cka(outputs: Heads) -> Float[Tensor, "batch head head"]:
 
 @shaped
 def head_importance(output: Heads, gradient: Heads) -> Float[Tensor, "head"]:
-    """E |Attᵀ ∂L/∂Att|: how much the loss would move, to first order, if a head were silenced; mean over tokens.
+    """E |Attᵀ ∂L/∂Att|: how much an example's loss would move, to first order, if a head were silenced; mean over them.
 
     output     of each head, before they are joined
     gradient   ∂L/∂output
 
-    In units of the loss. Compare within a layer (`normalised_by_layer`). Source: Michel et al. 2019 (1905.10650),
-    equation 2; the product is taken token by token, as in their code.
+    Attᵀ ∂L/∂Att is summed over an example's tokens: the gradient of a gate on the head. In units of the loss. Compare
+    within a layer (`normalised_by_layer`). Source: Michel et al. 2019 (1905.10650).
     """
-    return (output * gradient).sum(-1).abs().mean((0, 2))
+    return (output * gradient).sum((-2, -1)).abs().mean(0)
 
 
 def normalised_by_layer(importance: Float[Tensor, "*layer head"]) -> Float[Tensor, "*layer head"]:

@@ -206,8 +206,8 @@ def columns_needed(
 def sink_mass(weights: Map, key: int = 0) -> PerHead:
     """α_k: the mean over the queries t ≥ k of A_tk. The share of attention that key k takes from those that follow.
 
-    Compare with `sink_floor`, what causal attention gives the first key if it chooses nothing. M: [CLS] .23 to .59.
-    Source: Gu et al. 2024 (2410.10781), equation 7; keys are numbered from 0 here, from 1 there.
+    Compare with `sink_floor`, what causal attention gives the first key if it chooses nothing. M: [CLS] .23 to .59 a
+    layer at 12 tokens. Source: Gu et al. 2024 (2410.10781); keys are numbered from 0 here, from 1 there.
     """
     i, _ = positions(*weights.shape[-2:], weights.device)
     later = i.flatten() >= key

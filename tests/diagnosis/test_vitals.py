@@ -217,7 +217,7 @@ def test_cka_is_that_of_features_and_knows_rotations():
 
 
 def test_head_importance_is_what_silencing_a_head_costs_where_the_loss_is_linear():
-    outputs, readout = draw(1, 3, 1, 5, seed=0).requires_grad_(), draw(1, 3, 1, 5, seed=1)
+    outputs, readout = draw(1, 3, 4, 5, seed=0).requires_grad_(), draw(1, 3, 4, 5, seed=1)
     loss = (outputs * readout).sum()
     (gradient,) = torch.autograd.grad(loss, outputs)
     for head in range(3):
@@ -226,7 +226,7 @@ def test_head_importance_is_what_silencing_a_head_costs_where_the_loss_is_linear
         cost = (loss - (outputs * keep[:, None, None] * readout).sum()).abs()
         assert abs(vitals.head_importance(outputs.detach(), gradient)[head] - cost) < 1e-12
     outputs, gradient = draw(2, 3, 4, 5, seed=2), draw(2, 3, 4, 5, seed=3)
-    slow = np.abs(np.einsum("bhtd,bhtd->bht", outputs, gradient)).mean((0, 2))
+    slow = np.abs(np.einsum("bhtd,bhtd->bh", outputs, gradient)).mean(0)
     assert np.allclose(vitals.head_importance(outputs, gradient), slow)
     scaled = vitals.normalised_by_layer(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     assert scaled.tolist() == [[0.6000000238418579, 0.800000011920929], [0, 0]]
