@@ -13,6 +13,7 @@ from pathlib import Path
 
 from attn_course.coach.progress import reason, write_whole
 
+TERMINAL_SECONDS = 0.5
 QUIET_SECONDS = 10  # into a file or a pipe, progress is told only of a run that takes longer
 TOKENISERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tokenizer_config.json")
 
@@ -136,7 +137,9 @@ def _check_folder(folder: Path) -> None:
 
 def _check_name(name: str, near: list[str]) -> None:
     if "/" not in name and near:
-        raise DoctorError(f"There is no model {name!r}. Did you mean {near[0]!r}?")
+        raise DoctorError(
+            f"There is no model {name!r}: say {near[0]} for the course's own, or give a folder or a hub id, owner/name."
+        )
 
 
 def _check_cached(name: str) -> None:
@@ -163,7 +166,7 @@ class _progress:
     def __enter__(self) -> Callable[[int, int], None]:
         from tqdm import tqdm
 
-        delay = 0.5 if sys.stderr.isatty() else QUIET_SECONDS
+        delay = TERMINAL_SECONDS if sys.stderr.isatty() else QUIET_SECONDS
         self.bar = tqdm(unit="layer", desc="Reading", delay=delay, leave=False, file=sys.stderr)
         return self.step
 

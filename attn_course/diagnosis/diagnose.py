@@ -8,11 +8,11 @@ from torch import Tensor
 
 from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.findings import RULES
-from attn_course.diagnosis.heads import nearest, offsets_of, values_of
+from attn_course.diagnosis.heads import measured
 from attn_course.diagnosis.maps import maps_of
 from attn_course.diagnosis.record import HiddenVitals, Record
 from attn_course.diagnosis.report import SEVERITIES, Block, Finding, Gradients, Layer, Numbers, Report
-from attn_course.diagnosis.tables import Table, combined, tables
+from attn_course.diagnosis.tables import Table, tables
 
 DIGITS = 5  # of a number in a report: more would be noise, and bytes
 
@@ -71,7 +71,7 @@ def _about(found: list[Table]) -> dict[str, str | int | float | None]:
 
 
 def _layer(table: Table, layers: int) -> Layer:
-    values, errors, sets = values_of(table)
+    found = measured(table)
     first = table.texts[0]
     strongest = first.share.argmax(1).tolist()
     token = [first.tokens[at] if first.tokens is not None and at < len(first.tokens) else None for at in strongest]
@@ -80,28 +80,15 @@ def _layer(table: Table, layers: int) -> Layer:
         kind=table.kind,
         heads=table.heads,
         calls=len(table.calls),
-        values={name: numbers(value) for name, value in values.items()},
-        errors={name: numbers(value) for name, value in errors.items()},
-        sets={name: numbers(value) for name, value in sets.items()},
+        values={name: numbers(value) for name, value in found.values.items()},
+        errors={name: numbers(value) for name, value in found.errors.items()},
+        sets={name: numbers(value) for name, value in found.sets.items()},
         strongest=tuple(strongest),
         strongest_token=tuple(token),
-        nearest=_nearest(table),
-        offset=_offset(table),
+        nearest=tuple(found.nearest),
+        offset=tuple(found.offset),
         maps=maps_of(first, layers),
     )
-
-
-def _nearest(table: Table) -> tuple[int | None, ...]:
-    if table.heads == 1 or not all(text.close for text in table.texts):
-        return (None,) * table.heads
-    divergence = combined([(text.queries, text.close["divergence"]) for text in table.texts]).mean
-    return tuple(nearest(divergence).tolist())
-
-
-def _offset(table: Table) -> tuple[int | None, ...]:
-    if table.kind != "self":
-        return (None,) * table.heads
-    return tuple(offsets_of(table).which.tolist())
 
 
 def _blocks(records: tuple[Record, ...]) -> tuple[Block, ...]:

@@ -21,11 +21,19 @@ from attn_course.diagnosis.thresholds import (
 PerHead = Float[Tensor, "head"]
 
 
-def values_of(table: Table) -> tuple[dict[str, PerHead], dict[str, PerHead], dict[str, PerHead]]:
-    """Every measure of a layer, the standard errors of the sampled ones, and the share of each declared set.
+@dataclass(frozen=True)
+class Measured:
+    """One layer's numbers; NaN where there is nothing to measure."""
 
-    NaN stands where there is nothing to measure.
-    """
+    values: dict[str, PerHead]
+    errors: dict[str, PerHead]  # standard errors of the sampled ones
+    sets: dict[str, PerHead]  # the share of each declared set
+    nearest: list[int | None]  # the head most like each
+    offset: list[int | None]  # the distance, key − query, that takes most
+
+
+def measured(table: Table) -> Measured:
+    """Every measure of a layer."""
     names = dict.fromkeys(name for text in table.texts for name in text.rows)
     rows = {name: _over_queries(table, name) for name in names}
     rest, rest_low = _entropy_of_rest(table)
@@ -38,14 +46,16 @@ def values_of(table: Table) -> tuple[dict[str, PerHead], dict[str, PerHead], dic
     values["max_logit"] = torch.stack([text.max_logit for text in table.texts]).amax(0)
     if "null" in rows:
         values["null"] = rows["null"]
-    estimates = _close(table)
+    estimates, near = _close(table)
+    followed: list[int | None] = [None] * table.heads
     if table.kind == "self":
         offsets = offsets_of(table)
         estimates |= {"previous_token": offsets.previous, "fixed_offset": offsets.most}
+        followed = offsets.which.tolist()
     values |= {name: each.mean for name, each in estimates.items()}
     errors = {name: each.error for name, each in estimates.items()}
     sets = {name: value for name, value in rows.items() if name not in (*PER_QUERY, "null")}
-    return values, errors, sets
+    return Measured(values, errors, sets, near, followed)
 
 
 def value_of_strongest(text: Text) -> PerHead:
@@ -178,20 +188,16 @@ def _rest(weights: Float[Tensor, "row key"], sinks: Bool[Tensor, "key"], n: Int[
     return -torch.special.xlogy(p, p).sum(1) / n[keep].float().log()
 
 
-def _close(table: Table) -> dict[str, Estimate]:
-    """Sampled measures, one a head; divergence to the nearest other head."""
+def _close(table: Table) -> tuple[dict[str, Estimate], list[int | None]]:
+    """Sampled measures, one a head; of divergence that to the nearest other head, and which it is."""
+    nobody: list[int | None] = [None] * table.heads
     if not all(text.close for text in table.texts):
-        return {}
+        return {}, nobody
     found = {name: combined([(text.queries, text.close[name]) for text in table.texts]) for name in CLOSE}
-    near = nearest(found["divergence"].mean)
-    at = torch.arange(table.heads)
     both = found["divergence"]
-    alone = torch.full((table.heads,), torch.nan)
-    found["divergence"] = Estimate(both.mean[at, near], both.error[at, near]) if len(at) > 1 else Estimate(alone, alone)
-    return found
-
-
-def nearest(divergence: Float[Tensor, "head head"]) -> Tensor:
-    """For each head the other one that is most like it (itself if there is no other)."""
-    alone = torch.eye(len(divergence), dtype=torch.bool)
-    return divergence.masked_fill(alone, torch.inf).argmin(1)
+    if table.heads == 1:
+        alone = torch.full((1,), torch.nan)
+        return found | {"divergence": Estimate(alone, alone)}, nobody
+    itself = torch.eye(table.heads, dtype=torch.bool)
+    at, near = torch.arange(table.heads), both.mean.masked_fill(itself, torch.inf).argmin(1)
+    return found | {"divergence": Estimate(both.mean[at, near], both.error[at, near])}, near.tolist()

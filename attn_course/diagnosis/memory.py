@@ -100,8 +100,8 @@ def needed(weights: int, shape: Shape, lengths: Sequence[int], rows: int) -> Nee
 
 
 def _kept(n: int, rows: int) -> int:
-    """Of one head and one text: ten numbers a query or key, and rows in half precision, which the report widens."""
-    return n * 10 * 4 * 2 + min(rows, n) * n * (2 + 4)
+    """Of one head and one text: a dozen numbers a query or key, and rows in half precision; the report widens both."""
+    return n * 12 * (4 + 4) + min(rows, n) * n * (2 + 4 + 2)
 
 
 def check_fits(name: str, need: Needed) -> None:
