@@ -123,7 +123,11 @@ function render({ model, el }) {
   const overview = overviewBox(model, text, reader);
   const [vitals, readout] = [html("p", { class: "a-vitals" }), html("p", { class: "a-readout soft" })];
   const [most, mostBack] = [html("span", {}), html("span", {})];
-  const least = amount(1 / tokens.length);
+  const equal = 1 / tokens.length;
+  const span = (top) =>
+    top > equal
+      ? `from an equal share, ${amount(equal)}, to ${amount(top)}`
+      : `no more than an equal share, ${amount(equal)}`;
   const key = html(
     "p",
     { class: "a-key soft" },
@@ -183,10 +187,11 @@ function render({ model, el }) {
     out.draw(`${quoted(tokens[token])} looks at`, tokens, row, five.looks);
     by.draw(`who looks at ${quoted(tokens[token])}`, tokens, column, five.looked);
     by.node.hidden = key.lastChild.hidden = !state.received;
-    most.textContent = `it looks at: from an equal share, ${least}, to ${amount(shown.top.row)}`;
-    mostBack.textContent = `looks at it: to ${amount(shown.top.column)}`;
+    most.textContent = `it looks at: ${span(shown.top.row)}`;
+    mostBack.textContent = `looks at it: ${span(shown.top.column)}`;
     const [i, j] = hovered?.[1] == null ? [token, five.looks[0] ?? token] : hovered;
-    readout.textContent = `${quoted(tokens[i])} (${i}) looks at ${quoted(tokens[j])} (${j}): ${amount(shown.map[i * reader.n + j])}`;
+    const weight = amount(shown.map[i * reader.n + j]);
+    readout.textContent = `${quoted(tokens[i])} (${i}) looks at ${quoted(tokens[j])} (${j}): ${weight}`;
     root.dataset.row = JSON.stringify(Array.from(row, (weight) => Math.round(1e6 * weight) / 1e6));
     root.dataset.column = JSON.stringify(Array.from(column, (weight) => Math.round(1e6 * weight) / 1e6));
     return say(state, shown, token, five);

@@ -37,7 +37,7 @@ def attention_view(
     tokens = getattr(source, "tokens", None) if tokens is None else tokens
     if tokens is None:
         raise ValueError("Records do not know their text: attention_view(records, tokens=[…]).")
-    return AttentionViewWidget(_text(layers, list(tokens), causal, special, sequence), **state)
+    return AttentionViewWidget(_text(layers, [str(token) for token in tokens], causal, special, sequence), **state)
 
 
 def _text(layers, tokens: list[str], causal: bool, special, sequence: int) -> dict:

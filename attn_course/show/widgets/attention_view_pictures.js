@@ -123,7 +123,8 @@ function mapBox(n, { peek, choose }) {
   const frame = (name) => svg("rect", { class: name, rx: 1.5 });
   const [row, column] = [frame("a-row"), frame("a-column")];
   const [from, to] = [svg("path", { class: "a-from" }), svg("path", { class: "a-to" })];
-  const marks = svg("svg", { viewBox: `-9 -9 ${SPAN + 12} ${SPAN + 12}`, "aria-hidden": "true" }, row, column, from, to);
+  const place = `-9 -9 ${SPAN + 12} ${SPAN + 12}`;
+  const marks = svg("svg", { viewBox: place, "aria-hidden": "true" }, row, column, from, to);
   const node = html("div", { class: "a-map", role: "img" }, canvas, marks);
   const at = (event) => {
     const box = canvas.getBoundingClientRect();
