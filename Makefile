@@ -37,11 +37,12 @@ site: ## build the static site
 	@$(SETUP) test
 	$(PY) tools/site.py
 
-bench: ## measure start-up, widgets, and the layer of heads
+bench: ## measure start-up, widgets, the layer of heads, and what the vitals cost
 	@$(SETUP) test
 	$(PY) tools/bench.py
 	$(PY) tools/bench_widgets.py
 	$(PY) tools/bench_heads.py
+	$(PY) tools/bench_vitals.py
 
 constraints: ## pin the newest versions that fit pyproject.toml, in constraints.txt (PYTHON=python3.11, the oldest there is)
 	@sh tools/constraints.sh "$(PYTHON)"
