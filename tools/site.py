@@ -56,7 +56,8 @@ def lay_out(notebooks: Path, source: Path) -> None:
         shutil.copy(lesson, source / "notebooks" / lesson.name)
     if the_courses_own(notebooks):  # what speaks of the course's lessons comes with them
         (source / "docs").mkdir()
-        shutil.copy(ROOT / "docs" / "claims.md", source / "docs" / "claims.md")
+        for name in ("claims.md", "doctor.md"):
+            shutil.copy(ROOT / "docs" / name, source / "docs" / name)
         shutil.copytree(ROOT / "exercises", source / "exercises")  # as they are, not run
     (source / "_static" / "mathjax").mkdir()
     shutil.copy(mathjax(), source / "_static" / "mathjax" / "tex-svg.js")

@@ -185,7 +185,7 @@ def _rest(weights: Float[Tensor, "row key"], sinks: Bool[Tensor, "key"], n: Int[
     rest = p.sum(1, keepdim=True)
     keep = (rest[:, 0] >= REST_LEAST) & (n >= KEYS_LEAST)
     p = p[keep] / rest[keep]
-    return -torch.special.xlogy(p, p).sum(1) / n[keep].float().log()
+    return torch.special.entr(p).sum(1) / n[keep].float().log()
 
 
 def _close(table: Table) -> tuple[dict[str, Estimate], list[int | None]]:

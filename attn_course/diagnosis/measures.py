@@ -6,6 +6,8 @@ what counts as a finding is decided in `findings`, by thresholds that stand in `
 
 from dataclasses import dataclass
 
+from attn_course.diagnosis import thresholds
+
 OURS = "Our proposal; nobody has published a threshold."
 NONE = "No range: what is usual depends on the text and on the layer."
 
@@ -61,7 +63,7 @@ MEASURES: dict[str, Measure] = _table(
         "The entropy of what is left when sinks (the first token, declared sets, a key with little value that takes "
         "much) are taken out and the rest is made to sum to 1. Rows that rest on sinks nearly whole do not count.",
         f"Above 0.05, but for heads that follow a position. {OURS}",
-        0.05,
+        thresholds.COLLAPSED,
         None,
         OURS,
     ),
@@ -71,10 +73,10 @@ MEASURES: dict[str, Measure] = _table(
         "entropy beside sinks, lowest twentieth",
         "share of log n",
         "The same, but not the mean: one query in twenty lies below.",
-        f"Above 0.05, but for heads that follow a position or look for one word. {OURS}",
-        0.05,
+        "Near 0 in many sound heads: in those that follow a position, or look one word up.",
         None,
-        OURS,
+        None,
+        "measured here; Zhai et al. 2023, arXiv 2303.06296, for the mean",
     ),
     Measure(
         "first_token",
@@ -104,7 +106,7 @@ MEASURES: dict[str, Measure] = _table(
         "value of the strongest key",
         "times the median of the others",
         "‖v‖ of the strongest key. Much below 1, attention to it adds next to nothing: it is a place to rest.",
-        "0.1 to 0.5 for a sink. In MiniLM [CLS] has 0.04 to 0.26 of the others.",
+        "Below 0.5 for a place to rest; in MiniLM's heads that rest on [CLS] it is 0.01 to 0.20.",
         None,
         None,
         "Gu et al. 2024, arXiv 2410.10781, find small values at sinks; MiniLM measured here",
@@ -172,7 +174,7 @@ MEASURES: dict[str, Measure] = _table(
         "The greatest score before the softmax, after scale, cap and bias.",
         "Below 100, where QK-clip sets in; every run above 10,000 in Wortsman et al. diverged.",
         None,
-        100.0,
+        thresholds.LOGIT_LARGE,
         "Wortsman et al. 2023, arXiv 2309.14322; QK-clip with τ = 100: Kimi Team 2025, arXiv 2507.20534",
     ),
     Measure(
@@ -227,7 +229,7 @@ MEASURES: dict[str, Measure] = _table(
         "Jensen–Shannon divergence between this head's rows and those of the head of its layer most like it: 0 alike, "
         "1 nothing in common.",
         f"Above 0.01. {OURS}",
-        0.01,
+        thresholds.DUPLICATE,
         None,
         f"Clark et al. 2019, arXiv 1906.04341, compare heads so. {OURS}",
     ),
@@ -237,8 +239,8 @@ MEASURES: dict[str, Measure] = _table(
         "rank residual",
         "share of the norm",
         "‖X − 1x̄ᵀ‖ / ‖X‖, with the norm √(‖·‖₁‖·‖_∞) and x̄ the mean token: 0 when all tokens are one.",
-        "About 0.4 in BERT before training, with its skips; it falls to 1e-7 without.",
-        0.05,
+        "Above 0.01. About 0.4 in BERT before training, with its skips; it falls to 1e-7 without.",
+        thresholds.RESIDUAL_COLLAPSED,
         None,
         f"Dong et al. 2021, arXiv 2103.03404. The bound: {OURS[0].lower()}{OURS[1:]}",
     ),
@@ -248,9 +250,9 @@ MEASURES: dict[str, Measure] = _table(
         "tokens alike",
         "cosine",
         "Mean cosine of two tokens of a text.",
-        f"Below 0.95. {OURS}",
+        f"Below 0.99. {OURS}",
         None,
-        0.95,
+        thresholds.COSINE_COLLAPSED,
         f"Noci et al. 2022, arXiv 2206.03126, follow it through depth. {OURS}",
     ),
     Measure(
@@ -281,8 +283,8 @@ MEASURES: dict[str, Measure] = _table(
         "what the block changes",
         "1 − cosine",
         "1 − cos(token before the block, token after it), mean over tokens.",
-        f"Above 0.01. {OURS}",
-        0.01,
+        f"Above 0.001. {OURS}",
+        thresholds.IDLE_BLOCK,
         None,
         f"Men et al. 2024, arXiv 2403.03853, prune by it. {OURS}",
     ),
@@ -337,7 +339,7 @@ MEASURES: dict[str, Measure] = _table(
         "ratio",
         "When tokens are alike, no choice among them matters, and queries and keys stop learning.",
         f"Above 0.001. {OURS}",
-        0.001,
+        thresholds.STARVING,
         None,
         f"Noci et al. 2022, arXiv 2206.03126, show the starving. {OURS}",
     ),

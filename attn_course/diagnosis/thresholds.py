@@ -10,12 +10,12 @@ LOGIT_LARGE = 100.0  # τ of QK-clip (Kimi Team 2025, 2507.20534), which rescale
 
 # ---- heads ----
 SINK_SHARE = 0.3  # Gu et al. 2024 (2410.10781): ε of their sink rate
-SINK_VALUE = 0.5  # ours: a sink is a place to rest if its value is below half of the others'; MiniLM's [CLS] .04–.26
+SINK_VALUE = 0.5  # ours: a sink is a place to rest if its value is below half of the others'; MiniLM's [CLS] .01–.20
 REST_LEAST = 0.1  # ours: a row that keeps less than this beside its sinks rests, and says nothing about the rest
 KEYS_LEAST = 8  # ours: with fewer keys to choose from, a low entropy is no news
 ROWS_LEAST = 5  # ours: from fewer rows no share of rows is told
 LOW = 0.05  # the share of queries below `entropy_low`
-COLLAPSED = 0.05  # ours, of log n, mean of a head. The least in a sound model of the course: .11; with a shortcut: .035
+COLLAPSED = 0.05  # ours, of log n, mean of a head. The least in a sound model of the course: .09; with a shortcut: .035
 COLLAPSED_HEADS = 4  # ours: from fewer heads no collapse of a model is told
 COLLAPSED_SHARE = 0.5  # ours: of the heads that can be judged; single sharp heads are common and sound
 RESTING = 0.7  # ours: two heads that give so much to one key are alike in that, and it means nothing
