@@ -54,6 +54,7 @@ function textBox(tokens, { peek, choose }) {
   };
 
   const drawn = chips.map(() => ""); // what each wears now: only what changes is touched
+  const thinned = (hue, of48) => `color-mix(in srgb, var(${hue}) ${((100 * of48) / 48).toFixed(1)}%, transparent)`;
   let [chosen, asking] = [-1, -1];
   // From nothing at an equal share, 1/n, to full at the largest; by the root, so that the small ones can be told apart.
   const equal = 1 / tokens.length;
@@ -64,8 +65,8 @@ function textBox(tokens, { peek, choose }) {
       const wears = `${looks} ${looked}`;
       if (drawn[j] === wears) continue;
       drawn[j] = wears;
-      chips[j].style.backgroundColor = looks ? `rgb(0 114 178 / ${(0.62 * looks) / 48})` : "";
-      chips[j].style.boxShadow = looked ? `inset 0 -3px rgb(230 159 0 / ${looked / 48})` : "";
+      chips[j].style.backgroundColor = looks ? thinned("--query", 0.62 * looks) : "";
+      chips[j].style.boxShadow = looked ? `inset 0 -3px ${thinned("--key", looked)}` : "";
     }
     if (asking !== token) {
       chips[asking]?.classList.remove("a-asks");
