@@ -5,7 +5,7 @@ import torch
 
 from attn_course.tasks.induction import induction_batch
 from attn_course.training.checkpoints import trained
-from attn_course.training.experiments.maps import KINDS, LASTS, SEEDS, crossed, exchanged, measure, pointed
+from attn_course.training.experiments.maps import KINDS, LASTS, SEEDS, alone, crossed, exchanged, measure, pointed
 from attn_course.training.recipes.induction import make
 from attn_course.training.recorded import recorded
 
@@ -34,10 +34,14 @@ def test_an_untrained_model_is_right_by_chance():
 
 
 def test_one_head_of_the_sister_carries_the_predicted_answers():
-    heads = crossed(trained("induction"), rows=20)
-    by_prediction = [head["predicted"] for head in heads]
-    assert by_prediction[2] > 0.8 and sorted(by_prediction)[-2] < 0.15
+    sister = trained("induction")
+    sets = crossed(sister, rows=20)
+    assert len(sets) == 15 and [each["heads"] for each in sets[:5]] == [[0], [1], [2], [3], [0, 1]]
+    by_head = [each["predicted"] for each in sets[:4]]
+    assert by_head[2] > 0.8 and sorted(by_head)[-2] < 0.15
+    heads = alone(sister, rows=20)
     assert max(head["looks at the token before"] for head in heads) == heads[2]["looks at the token before"]
+    assert min(head["right without it"] for head in heads) == heads[2]["right without it"]
 
 
 def test_a_short_run_has_the_form_of_the_record():
@@ -46,7 +50,8 @@ def test_a_short_run_has_the_form_of_the_record():
     assert [(row["model"], row["seed"]) for row in whole["rows"]] == [(kind, s) for kind in KINDS for s in SEEDS]
     for ours, theirs in zip(small["rows"], whole["rows"][:: len(SEEDS)], strict=True):
         assert list(ours["pointed"]) == list(theirs["pointed"]) == [str(last) for last in LASTS]
-        assert [set(head) for head in ours["heads"]] == [set(head) for head in theirs["heads"]]
+        assert [set(head) for head in ours["alone"]] == [set(head) for head in theirs["alone"]]
+        assert [each["heads"] for each in ours["crossed"]] == [each["heads"] for each in theirs["crossed"]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
