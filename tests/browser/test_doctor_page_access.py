@@ -101,4 +101,8 @@ def test_it_prints_on_white_with_its_colours(opened):
     assert page.locator(".away").first.is_hidden() and cells(page).first.is_visible()
     adjust = "node => getComputedStyle(node).printColorAdjust"
     assert cells(page).first.evaluate(adjust) == page.locator(".field canvas").evaluate(adjust) == "exact"
+    stroke = "node => getComputedStyle(node).stroke"
+    printed = page.locator(".chart .line").first.evaluate(stroke)
+    page.emulate_media(color_scheme="light", media="screen")
+    assert page.locator(".chart .line").first.evaluate(stroke) == printed
     assert page.pdf().startswith(b"%PDF")

@@ -1,6 +1,7 @@
 """The doctor's page in a browser: what its pictures show is what was measured, and they can be read point by point."""
 
 import json
+from dataclasses import replace
 
 import doctor_reports
 import numpy as np
@@ -24,6 +25,26 @@ def test_the_pixels_of_the_heat_map_are_the_weights(opened, head):
     assert (seen[..., 3] == np.where(later, 0, 255)).all() and weights[later].max() == 0
     wanted = 255 * CIVIDIS(np.sqrt(weights / weights.max()))[..., :3]
     assert np.abs(seen[..., :3] - wanted)[~later].max() < SHADE
+
+
+def test_a_map_has_two_halves_where_any_head_of_the_layer_looks_ahead(opened):
+    found = doctor_reports.report(1, 2)
+    maps = found.layers[0].maps
+    ahead = [list(row) for row in maps.weights[1]]
+    ahead[3][7] = 0.4
+    maps = replace(maps, weights=(maps.weights[0], tuple(map(tuple, ahead))))
+    page = opened(replace(found, layers=(replace(found.layers[0], maps=maps),)))
+    cells(page).nth(0).click()
+    assert (pixels(page)[..., 3] == 255).all()
+    assert "blank" not in page.locator(".panel").inner_text()
+
+
+def test_what_is_not_finite_is_left_blank_and_said(opened):
+    page = opened(doctor_reports.sick())
+    cells(page).nth(4).click()  # the first head of the second layer
+    assert (pixels(page)[6, :, 3] == 0).all() and (pixels(page)[7, :8, 3] == 255).all()
+    assert "a blank row holds no finite number" in page.locator(".panel").inner_text()
+    assert "Not measured, or not a finite number: entropy" in page.locator(".panel .lead").inner_text()
 
 
 def test_the_heat_map_is_read_with_the_pointer_and_with_the_arrow_keys(opened):

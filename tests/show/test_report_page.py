@@ -7,11 +7,14 @@ import json
 import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import doctor_reports
+import jsonschema
 import pytest
 
 from attn_course import show
+from attn_course.diagnosis import report as report_module
 from attn_course.diagnosis.measures import MEASURES
 from attn_course.show.report import NOTEBOOK, page
 from attn_course.show.report_room import fitted
@@ -39,6 +42,13 @@ def test_the_page_carries_the_report_and_the_measures(found):
     assert carried["report"] == found.to_dict()  # weights have three digits, and a small report is not made coarser
     assert [each["name"] for each in carried["measures"]] == list(MEASURES)
     assert carried["given"] == []
+
+
+@pytest.mark.parametrize("room", [None, 20_000])
+def test_what_the_page_carries_is_a_report_as_the_schema_describes_it(room):
+    schema = json.loads((Path(report_module.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+    for found in (doctor_reports.report(2, 4, None, n=120), doctor_reports.sick(), doctor_reports.malicious()):
+        jsonschema.validate(data(page(found, room))["report"], schema)
 
 
 def test_nothing_is_fetched_from_anywhere(found):

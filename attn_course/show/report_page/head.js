@@ -39,7 +39,7 @@ function vitals(data, l, h, colour) {
         html("th", { scope: "row" }, name, html("span", { class: "unit" }, measure.unit === "–" ? "" : ` ${measure.unit}`)),
         html("td", { class: "number" }, how && html("i", { class: `tip ${how}`, "aria-hidden": "true" }), withError(x, measure.errors[l][h])),
         html("td", { class: "among" }, among(measure, x)),
-        html("td", { class: "range" }, how ? `${how} ${range(measure)}` : range(measure) || "–"),
+        html("td", { class: "range" }, how ? `${range(measure)} (${how})` : range(measure) || "–"),
       );
     });
   const head = ["measure", "this head", "among all heads", "usual"].map((words, i) =>
@@ -80,7 +80,7 @@ function pictures(data, { maps, kind }, h) {
     return { x: c, value, words: `${key} ${known(value) ? percent(value) : "no finite number"}` };
   });
   const spread = maps.weights[h].map((row, r) => ({
-    x: r,
+    x: maps.rows[r] - maps.rows[0],
     value: row.every(known) ? row.reduce((sum, w) => sum - (w > 0 ? w * Math.log(w) : 0), 0) : null,
     words: data.at(maps.rows[r]),
   }));
@@ -95,7 +95,7 @@ function pictures(data, { maps, kind }, h) {
   return [
     html("h4", {}, `What each key${first} receives, as a share of all`),
     one.node,
-    html("h4", {}, `Entropy along the text, in nats, on the kept rows${wide > 1 ? ", between columns" : ""}`),
+    html("h4", {}, `Entropy along the text, in nats, on the kept rows${wide > 1 ? ", a column counted as one key" : ""}`),
     two.node,
     html("h4", {}, `${count(maps.rows.length, "row")}${first}: who looks (down) at whom (across)`),
     html("p", { class: "soft small" }, `Colour goes by the square root of a weight, so that small ones are seen.${pooled}`),

@@ -6,7 +6,9 @@ function heatmap(data, maps, h, cross) {
   const [rows, columns] = [maps.rows.length, maps.columns.length - 1];
   const top = Math.max(1e-9, ...weights.flat().filter(known));
   const wide = (c) => maps.columns[c + 1] - maps.columns[c];
-  const later = !cross && weights.every((row, r) => row.every((w, c) => !w || maps.columns[c] <= maps.rows[r]));
+  // Where no head of the layer gives a later token anything, none may look there, and the map has no such half.
+  const backward = (row, r) => row.every((w, c) => !w || maps.columns[c] <= maps.rows[r]);
+  const later = !cross && maps.weights.every((head) => head.every(backward));
   const canvas = html("canvas", { width: columns, height: rows, "aria-hidden": "true" });
   const paint = canvas.getContext("2d");
   const image = paint.createImageData(columns, rows);
@@ -89,7 +91,7 @@ function heatmap(data, maps, h, cross) {
     html("span", {}, "0", ramp(), short(top)),
     html("span", {}, `the middle colour is ${short(top / 4)}`),
     ...(weights.flat().every(known) ? [] : [html("span", {}, "a blank row holds no finite number")]),
-    ...(later ? [html("span", {}, "blank: later tokens, which no row looks at")] : []),
+    ...(later ? [html("span", {}, "blank: later tokens, which no head of this layer looks at")] : []),
   );
   return html("div", {}, html("div", { class: "map" }, left, field, html("span"), below), out, legend);
 }

@@ -48,6 +48,6 @@ function stands(x, { low, high }) {
 }
 function range({ low, high }) {
   if (known(low) && known(high)) return `${short(low)} to ${short(high)}`;
-  if (known(low)) return `${short(low)} and above`;
-  return known(high) ? `up to ${short(high)}` : "";
+  if (known(low)) return `≥ ${short(low)}`;
+  return known(high) ? `≤ ${short(high)}` : "";
 }

@@ -99,7 +99,7 @@ function lines(measures, places, heading, what) {
       {},
       html("h3", { class: "name" }, measure.title, measure.unit === "–" ? null : html("span", { class: "soft" }, ` (${measure.unit})`), note),
       node,
-      html("p", { class: "soft small" }, measure.meaning, known(measure.low) || known(measure.high) ? ` ${sentence(measure.usual)}` : ""),
+      html("p", { class: "soft small" }, measure.meaning, measure.usual.startsWith("No range") ? "" : ` ${sentence(measure.usual)}`),
     );
   });
   const name = what === "block" ? "stream" : "gradients";
