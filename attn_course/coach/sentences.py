@@ -116,7 +116,9 @@ def kept_something() -> str:
 
 
 def _is_like(out: Any, wanted: Any) -> bool:
-    return isinstance(out, bool) if isinstance(wanted, bool) else isinstance(out, (int, float))
+    if isinstance(wanted, bool | str):
+        return type(out) is type(wanted)
+    return isinstance(out, (int, float))
 
 
 def is_sequence(out: Any) -> bool:
@@ -190,8 +192,10 @@ def _largest_gap(task: Task, seen: Any, wanted: Any) -> str:
     return f"The largest difference is {_place(task, at)}: it should be {target:.4g}, yours is {yours:.4g}."
 
 
-def _short(number: float | bool) -> str:
-    return f"{number:.6g}" if isinstance(number, float) else str(number)
+def _short(answer: float | bool | str) -> str:
+    if isinstance(answer, str):
+        return f'"{answer[:60]}"'
+    return f"{answer:.6g}" if isinstance(answer, float) else str(answer)
 
 
 def _nearly(gap: float) -> str:

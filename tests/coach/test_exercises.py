@@ -12,8 +12,8 @@ from attn_course.attention.heads import split
 from attn_course.coach import check
 from attn_course.coach.catalogue import exercises
 from attn_course.coach.exercises import task_for
-from attn_course.coach.running import run
-from attn_course.diagnosis import attribution
+from attn_course.coach.running import close, run
+from attn_course.diagnosis import asking, attribution, vitals
 from attn_course.diagnosis.streaming import streaming_vitals
 from tools.notebooks import course_notebooks
 
@@ -173,6 +173,22 @@ READY_MADE = [
     ),
     ("reading-maps.kendall", lambda a, b: attribution.kendall(a, b), "the course's own kendall"),
     ("reading-maps.rollout", lambda maps: attribution.rollout(maps[:, None])[0], "the course's own rollout"),
+    (
+        "vitals.entropy",
+        lambda q, k, rows: streaming_vitals(q, k, visible=causal, sample=0).entropy,
+        "the course's own streaming_vitals",
+    ),
+    (
+        "vitals.entropy",
+        lambda q, k, rows: vitals.entropy((q @ k.mT).softmax(-1)),
+        "the course's own entropy",
+    ),
+    ("vitals.probe", lambda attend, q, k: asking.entropy(q[None], k[None])[0], "the course's own entropy"),
+    (
+        "vitals.received",
+        lambda q, k, lse, columns: asking.received(q, k, causal=True),
+        "the course's own received",
+    ),
 ]
 
 
@@ -230,4 +246,4 @@ def test_references_are_deterministic():
         for case in task.cases:
             called = task.reference if case.within is None else case.within(task.reference)
             a, b = (run(called, case.args, task.gradients) for _ in range(2))
-            assert a.error is None and torch.equal(torch.as_tensor(a.output), torch.as_tensor(b.output))
+            assert a.error is None and close(a.output, b.output, 0.0)
