@@ -119,7 +119,16 @@ def _loaded(name: str | None):
         near = difflib.get_close_matches(name, CHARACTER_MODELS, n=1)
         _check_name(name, near)
         _check_cached(name)
-    return load(name)
+    try:
+        return load(name)
+    except ImportError as error:
+        said = str(error).strip().splitlines()[0].rstrip(".:")
+        raise DoctorError(f"{name} needs a library that is not installed: {said}.") from error
+    except OSError as error:
+        if not folder.is_dir() or error.__cause__ is None:
+            raise
+        said = str(error.__cause__).strip().splitlines()[0].rstrip(".:")
+        raise DoctorError(f"{name} cannot be loaded: {said}.") from error
 
 
 def _check_folder(folder: Path) -> None:

@@ -63,7 +63,10 @@ def _tensors_in(file: Path) -> int:
                 raise ValueError("no header")
             header = json.loads(stream.read(length))
         offsets = [each["data_offsets"] for name, each in header.items() if name != "__metadata__"]
-        return sum(end - start for start, end in offsets)
+        size = sum(end - start for start, end in offsets)
+        if 8 + length + size > file.stat().st_size:
+            raise ValueError("cut short")
+        return size
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is damaged or cut short; fetch it again.") from error
 

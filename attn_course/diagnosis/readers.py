@@ -54,7 +54,7 @@ class Reader:
     module: nn.Module
     most: int | None  # tokens that it holds; None: not said
     tokens: Callable[[str, int | None], Tokens]  # of a text; of its first so many, special ones included
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
     def run(self, text: Tokens) -> None:
         with torch.no_grad():
@@ -120,8 +120,20 @@ def _library(model) -> Reader:
         module=model.model,
         most=_positions(model.model.config),
         tokens=tokens,
-        note="Encoder and decoder were given the same text." if both else None,
+        notes=_notes(both, getattr(model, "missing", ())),
     )
+
+
+def _notes(both: bool, missing: tuple[str, ...]) -> tuple[str, ...]:
+    said = ["Encoder and decoder were given the same text."] if both else []
+    if missing:
+        one = len(missing) == 1
+        said.append(
+            f"{len(missing)} of the model's weights {'is' if one else 'are'} not in its files, so "
+            f"{'it is' if one else 'they are'} random: "
+            f"{', '.join(missing[:3])}{' and others' if len(missing) > 3 else ''}."
+        )
+    return tuple(said)
 
 
 def _special_ids(tokenizer) -> set[int]:

@@ -49,10 +49,9 @@ def examine(
     tokens = {name: _tokens(reads, name, text, max_tokens) for name, text in named.items()}
     with _fused(reads.module):
         _check_memory(reads, list(tokens.values()), rows)
-        records = _watched(reads, list(tokens.values()), rows, progress)
+        records = _watched(reads, tokens, rows, progress)
     report = diagnose(records)
-    notes = (*report.notes, reads.note) if reads.note else report.notes
-    return replace(report, about=report.about | {"texts": ", ".join(named)}, notes=notes)
+    return replace(report, about=report.about | {"texts": ", ".join(named)}, notes=(*reads.notes, *report.notes))
 
 
 def _check_counts(max_tokens: int | None, rows: int) -> None:
@@ -110,7 +109,7 @@ def _check_memory(reads: Reader, tokens: list[Tokens], rows: int) -> None:
     check_fits(reads.name, needed(0, shape_of(reads.module), [len(each) for each in tokens], rows))
 
 
-def _watched(reads: Reader, tokens: list[Tokens], rows: int, progress: Progress | None) -> list[Record]:
+def _watched(reads: Reader, tokens: dict[str, Tokens], rows: int, progress: Progress | None) -> list[Record]:
     """One record a text, since special tokens stand elsewhere in each."""
     done, records = 0, []
     own = [layer for layer in reads.module.modules() if isinstance(layer, MultiHead)]
@@ -122,10 +121,24 @@ def _watched(reads: Reader, tokens: list[Tokens], rows: int, progress: Progress 
         if progress is not None:
             progress(done, max(done, in_all))
 
-    for text in tokens:
+    for name, text in tokens.items():
         asked = {"token_sets": text.special, "tokens": [text.words], "sample": rows, "hidden": True, "progress": step}
         with watch(reads.module, **asked) as record:
-            reads.run(text)
+            _run(reads, name, text)
         record.model = reads.name
         records.append(record)
     return records
+
+
+def _run(reads: Reader, name: str, text: Tokens) -> None:
+    """A model of somebody else's may stop for any reason: say in which text, and what it said."""
+    try:
+        reads.run(text)
+    except MemoryError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {str(error).strip() or 'without a word'}".splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"{reads.name} stopped as it read {name} ({len(text):,} tokens), with {said}: look whether it reads text, "
+            "and whether the tokeniser is its own."
+        ) from error

@@ -20,10 +20,11 @@ _RECORDER = "attn_course_recorder"
 class LibraryModel:
     """A pretrained model with its tokenizer, as the library keeps them. Make one with `load`."""
 
-    def __init__(self, name: str, model, tokenizer):
+    def __init__(self, name: str, model, tokenizer, missing: tuple[str, ...] = ()):
         self.name = name
         self.model = model
         self.tokenizer = tokenizer
+        self.missing = missing  # weights that its files do not hold, so that they are random
 
     def __repr__(self) -> str:
         config = self.model.config
@@ -57,7 +58,8 @@ class LibraryModel:
 def load_from_library(name: str) -> LibraryModel:
     """The model in this folder, or of this id on the hub.
 
-    Raises FileNotFoundError or OSError with one sentence if it is not there.
+    Raises FileNotFoundError or OSError with one sentence if it is not there, ValueError if its weights are those of
+    another model.
     """
     _quiet()
     from transformers import AutoModel, AutoTokenizer
@@ -70,13 +72,25 @@ def load_from_library(name: str) -> LibraryModel:
     # With no network the library would try the hub for a minute; what was fetched before is still found.
     local = path.is_dir() or not _hub_reachable()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        model = AutoModel.from_pretrained(
-            source, attn_implementation="eager", use_safetensors=True, local_files_only=local
+        # Without remote code: what a model's folder brings along is not run, and nobody is asked whether it should be.
+        given = {"local_files_only": local, "trust_remote_code": False}
+        tokenizer = AutoTokenizer.from_pretrained(source, **given)
+        model, loaded = AutoModel.from_pretrained(
+            source,
+            attn_implementation="eager",
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # or the library says no more than that there are some
+            **given,
         )
     except (OSError, ValueError) as error:
         raise OSError(_why_not(source, path.is_dir())) from error
-    return LibraryModel(name, model.eval(), tokenizer)
+    for weight, there, here in sorted(loaded["mismatched_keys"]):
+        raise ValueError(
+            f"{weight} has shape {tuple(there)} in {source} where the configuration promises {tuple(here)}: the "
+            "weights and the configuration belong to two models."
+        )
+    return LibraryModel(name, model.eval(), tokenizer, tuple(sorted(loaded["missing_keys"])))
 
 
 def _recorder_into(layers: list[LayerRecord]) -> str:

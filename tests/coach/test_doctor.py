@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import AutoModel, BloomConfig, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
+from transformers import AutoModel, BartConfig, BloomConfig, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
 
 from attn_course.coach import cli, doctor
 from attn_course.diagnosis import memory
@@ -34,6 +34,20 @@ CONFIGS = {
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=64,
+    ),
+    "bart": BartConfig(
+        vocab_size=len(WORDS),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        max_position_embeddings=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        decoder_start_token_id=1,
     ),
     "bloom": BloomConfig(vocab_size=len(WORDS), hidden_size=32, n_layer=2, n_head=4),
 }
@@ -264,6 +278,64 @@ def test_folders_without_a_model(capfd, saved, mine):
     cut = without("nothing")
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:200])
     assert "is damaged or cut short" in refused(capfd, cut)
+
+
+def copy_of(folder: Path, mine: Path, **config) -> Path:
+    """The folder again, its configuration changed."""
+    made = mine / "changed"
+    made.mkdir()
+    for path in folder.iterdir():
+        (made / path.name).write_bytes(path.read_bytes())
+    known = json.loads((made / "config.json").read_text())
+    (made / "config.json").write_text(json.dumps(known | config))
+    return made
+
+
+def test_weights_that_are_missing_are_random_and_said_to_be(capfd, saved, mine):
+    folder = copy_of(saved("gpt2"), mine, n_layer=3)
+    code, said = run(capfd, folder, "--text", "text.txt")
+    assert code == 0 and "12 of the model's weights are not in its files, so they are random" in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"n_embd": 64}, "the weights and the configuration belong to two models"),
+        ({"model_type": "nothing-known"}, "does not recognize this architecture"),
+        ({"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}, "custom code"),
+    ],
+)
+def test_models_that_cannot_be_made(capfd, saved, mine, config, words):
+    assert words in refused(capfd, copy_of(saved("gpt2"), mine, **config), "--text", "text.txt")
+
+
+def test_a_missing_library_is_one_sentence(capfd, saved, monkeypatch):
+    def missing(name):
+        raise ImportError("SomeTokenizer requires the sentencepiece library.\nInstall it.")
+
+    monkeypatch.setattr(library, "load_from_library", missing)
+    said = refused(capfd, saved("gpt2"), "--text", "text.txt")
+    assert said.endswith("needs a library that is not installed: SomeTokenizer requires the sentencepiece library.")
+
+
+def test_a_tokeniser_of_another_model_is_one_sentence(capfd, saved, mine):
+    small = mine / "small"
+    AutoModel.from_config(GPT2Config(vocab_size=5, n_positions=64, n_embd=32, n_layer=1, n_head=4)).save_pretrained(
+        small
+    )
+    tokeniser().save_pretrained(small)
+    said = refused(capfd, small, "--text", "text.txt")
+    assert (
+        "stopped as it read text.txt (34 tokens), with IndexError" in said
+        and "whether the tokeniser is its own" in said
+    )
+
+
+def test_an_encoder_and_a_decoder_read_the_same_text(capfd, saved):
+    code, said = run(capfd, saved("bart"), "--text", "text.txt", "--json", "r.json")
+    assert code == 0 and "Note: Encoder and decoder were given the same text." in said
+    kinds = [layer.kind for layer in Report.from_dict(json.loads(Path("r.json").read_text())).layers]
+    assert kinds == ["self", "self", "cross"]
 
 
 @pytest.mark.parametrize(
