@@ -74,7 +74,7 @@ def watch(
         keeper.note(f"Not watched, for they have their own way to attend: {_some(left_out)}.")
     ran: set[bool] = set()
     with ExitStack() as stack:
-        stack.enter_context(_uncompiled())
+        stack.enter_context(_uncompiled(model))
         stack.enter_context(_noticing(model, ran))
         stack.enter_context(_watching_own(own, keeper))
         stack.enter_context(watching_library(library, keeper))
@@ -116,14 +116,13 @@ def _watching_own(layers: dict[str, MultiHead], keeper: Keeper) -> Iterator[None
     """The course's layers: their mechanism is exchanged for one that calls it, and keeps what it was given."""
     crossing: dict[str, bool] = {}  # looks at a memory in this call?
 
-    def look(path: str, own: MultiHead) -> Callable:
+    def look(path: str) -> Callable:
         def hook(layer, args, kwargs):
-            if layer is own:
-                crossing[path] = (len(args) > 1 and args[1] is not None) or kwargs.get("memory") is not None
+            crossing[path] = (len(args) > 1 and args[1] is not None) or kwargs.get("memory") is not None
 
         return hook
 
-    handles = [layer.register_forward_pre_hook(look(path, layer), with_kwargs=True) for path, layer in layers.items()]
+    handles = [layer.register_forward_pre_hook(look(path), with_kwargs=True) for path, layer in layers.items()]
     try:
         with exchanged(layers, lambda path, mechanism: _Beside(path, mechanism, keeper, crossing)):
             yield
@@ -153,29 +152,20 @@ class _Beside:
 @contextmanager
 def _first_not_finite(model: nn.Module, record: Record) -> Iterator[None]:
     """Note the first of the leaves and of the blocks whose output is not finite."""
-    found = _Found(record)
     blocks = {id(block) for stack in model.modules() if isinstance(stack, nn.ModuleList) for block in stack}
     layers = [
         (path, layer)
         for path, layer in model.named_modules()
         if id(layer) in blocks or next(layer.children(), None) is None
     ]
-    with looking_for_nonfinite(layers, found, lambda path, layer, given: path or type(layer).__name__):
+
+    def say(path: str, layer: nn.Module, given: tuple) -> str:
+        if record.first_not_finite is None:  # or attention itself made one
+            record.first_not_finite = path or type(layer).__name__
+        return record.first_not_finite
+
+    with looking_for_nonfinite(layers, [], say):
         yield
-
-
-class _Found(list):
-    """Puts what is found into the record, and is full when that holds one already."""
-
-    def __init__(self, record: Record):
-        super().__init__()
-        self.record = record
-
-    def __bool__(self) -> bool:
-        return self.record.first_not_finite is not None
-
-    def append(self, path: str) -> None:
-        self.record.first_not_finite = path
 
 
 @contextmanager
@@ -189,9 +179,15 @@ def _noticing(model: nn.Module, ran: set[bool]) -> Iterator[None]:
             handle.remove()
 
 
-def _uncompiled():
-    """Compiled code keeps calling what it was compiled with; it is set aside for the time of the watch."""
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+def _uncompiled(model: nn.Module):
+    """Compiled code keeps calling what it was compiled with; it is set aside for the time of the watch.
+
+    Not so flex_attention's, which is a kernel and nothing else: uncompiled, it would write the whole map out.
+    """
+    configs = [getattr(layer, "config", None) for layer in model.modules()]
+    flex = any(getattr(config, "_attn_implementation", None) == "flex_attention" for config in configs)
+    compiles = "torch._dynamo" in sys.modules and not flex
+    return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
 
 
 def _after(name: str, layers: dict[str, nn.Module], record: Record, ran: bool) -> None:
@@ -210,12 +206,20 @@ def _after(name: str, layers: dict[str, nn.Module], record: Record, ran: bool) -
 def _why_not(name: str, left_out: list[str]) -> str:
     if left_out:
         return (
-            f"{name} computes its attention in a way of its own ({_some(left_out)}), outside the library's attention "
-            "interface, so it cannot be watched. Models such as BERT, GPT-2 and Llama can."
+            f"{name} computes its attention in a way of its own ({_some(left_out)}): neither in a MultiHead of the "
+            f"course nor through the attention interface of {_library()}, so it cannot be watched. Models such as "
+            "GPT-2 and Llama can."
         )
     return (
         f"{name} has no attention layer that can be watched: neither a MultiHead of the course nor one of the library "
         "transformers."
+    )
+
+
+def _library() -> str:
+    """With its version: which models use the interface depends on it."""
+    return (
+        f"transformers {sys.modules['transformers'].__version__}" if "transformers" in sys.modules else "transformers"
     )
 
 

@@ -92,10 +92,9 @@ class _Watcher:
         signature = inspect.signature(own.forward)
 
         def look(layer: nn.Module, args: tuple, kwargs: dict) -> None:
-            if layer is own:  # and not a copy, which takes its hooks along
-                given = signature.bind_partial(*args).arguments | kwargs
-                memory = any(given.get(memory) is not None for memory in MEMORIES)
-                self.crossing[name] = memory or getattr(layer, "is_cross_attention", False) is True
+            given = signature.bind_partial(*args).arguments | kwargs
+            memory = any(given.get(memory) is not None for memory in MEMORIES)
+            self.crossing[name] = memory or getattr(own, "is_cross_attention", False) is True
 
         return look
 

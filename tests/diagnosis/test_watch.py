@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 from torch.utils.checkpoint import checkpoint
 
 from attn_course.attention import (
@@ -304,11 +305,14 @@ def test_gradients_are_those_of_the_model_alone(model):
 
 def test_a_compiled_model_runs_uncompiled_while_it_is_watched():
     torch.manual_seed(0)
-    compiled = torch.compile(nn.Sequential(MultiHead(8, 2, mechanism=fused)).eval(), backend="eager")
+    counter = CompileCounter()
+    compiled = torch.compile(nn.Sequential(MultiHead(8, 2, mechanism=fused)).eval(), backend=counter)
     x = torch.randn(2, 5, 8)
     before = compiled(x)
+    graphs = counter.frame_count
     with watch(compiled) as record:
         during = compiled(x)
+    assert graphs > 0 and counter.frame_count == graphs  # what the watch does is not compiled either
     assert record.model == "Sequential" and record.layers == ["0"] and record.notes == []
     torch.testing.assert_close(before, during)
     torch.testing.assert_close(compiled(x), before)
@@ -316,6 +320,9 @@ def test_a_compiled_model_runs_uncompiled_while_it_is_watched():
 
 def test_halves_by_autocast_are_measured_in_float32():
     model = gpt()
+    for layer in model.modules():
+        if isinstance(layer, MultiHead):
+            layer.w_q.weight.data.mul_(8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         before = model(text())
         with watch(model) as record:
@@ -323,10 +330,10 @@ def test_halves_by_autocast_are_measured_in_float32():
     assert record.notes == []
     for call in record.calls:
         assert call.dtype == torch.bfloat16 and call.vitals.entropy.dtype == torch.float32
-        i = torch.arange(N, dtype=torch.float32)
         total = call.vitals.received.sum(-1)
-        torch.testing.assert_close(total, torch.full_like(total, N), atol=1e-4, rtol=0)
-        assert (call.vitals.entropy <= (i + 1).log() + 1e-5).all()
+        torch.testing.assert_close(total, torch.full_like(total, N), atol=1e-5, rtol=0)
+        of_rows = by_hand(call.weights)["entropy"]
+        torch.testing.assert_close(call.vitals.entropy.double(), of_rows, atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize(("sample", "kept"), [(None, N), (0, 0), (3, 3), (64, N)])

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import math
+import shutil
 import sys
 
 import pytest
@@ -645,3 +646,45 @@ def test_models_that_come_with_their_tokenizer_are_taken_out_of_it():
     with watch(LibraryModel("a/name", model, None)) as record:
         model(**inputs("bert"))
     assert record.model == "a/name" and record.layers == [f"encoder.layer.{i}.attention.self" for i in range(2)]
+
+
+@torch.no_grad()
+def test_the_same_weights_in_the_library_and_in_the_course_give_the_same_record():
+    """MiniLM, published weights: the library's BERT beside the course's own encoder, which shares no line with it."""
+    from transformers import BertModel
+
+    from attn_course.models.pretrained import load, minilm_folder
+
+    reader = load()
+    ids = torch.tensor([reader.tokenizer.encode("The bank of the river was steeper than it looked.").ids])
+    library = BertModel.from_pretrained(minilm_folder(), local_files_only=True, add_pooling_layer=False).eval()
+    sets = {"special": [0, ids.shape[1] - 1]}
+    with watch(library, token_sets=sets) as theirs:
+        library(input_ids=ids)
+    with watch(reader, token_sets=sets) as ours:
+        reader.model(ids)
+    assert len(theirs.calls) == len(ours.calls) == 6
+    for one, other in zip(theirs.calls, ours.calls, strict=True):
+        assert_alike(one, other, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(one.vitals.set_mass["special"], other.vitals.set_mass["special"], **CLOSE)
+        torch.testing.assert_close(one.value_norm, other.value_norm, atol=1e-4, rtol=1e-4)
+        assert one.largest_product == pytest.approx(other.largest_product, rel=1e-4)
+        assert one.scale == pytest.approx(other.scale)
+
+
+@torch.no_grad()
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="flex_attention is compiled, on a processor by g++")
+def test_flex_attention_is_watched_as_it_runs():
+    kept = padded((N, 7), right=False)
+    given = {"input_ids": text(), "attention_mask": kept.long()}
+    model = build("mistral", "flex_attention")
+    before = model(**given).logits
+    with watch(model, keep=kept) as record:
+        assert torch.equal(model(**given).logits, before)
+    with watch(random_model("mistral"), keep=kept) as wanted:
+        random_model("mistral")(**given)
+    assert record.notes == []
+    for one, other in zip(record.calls, wanted.calls, strict=True):
+        assert_alike(one, other)
