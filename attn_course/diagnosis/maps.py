@@ -1,5 +1,7 @@
 """Rows to look at: a few of each head's, their keys pooled into columns, so that a report stays small."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -35,9 +37,10 @@ def _spread(n: int, most: int) -> list[int]:
 
 
 def _edges(n_key: int) -> list[int]:
-    """Where columns begin, at most COLUMNS of them, as equal as can be; and where the last one ends."""
-    columns = min(n_key, COLUMNS)
-    return [column * n_key // columns for column in range(columns + 1)]
+    """Where columns begin, at most COLUMNS of them; and where the last one ends. All hold as many keys, but for the
+    last, which may hold fewer: of two columns with one key and with two, an even row would make stripes."""
+    wide = max(1, math.ceil(n_key / COLUMNS))
+    return [*range(0, n_key, wide), n_key]
 
 
 def _pooled(x: Float[Tensor, "*head key"], edges: list[int]) -> Float[Tensor, "*head column"]:

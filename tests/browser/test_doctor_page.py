@@ -41,6 +41,21 @@ def test_findings_come_before_the_grid_and_normal_things_after_faults(opened):
     )
 
 
+def test_the_text_stands_token_by_token_or_runs_where_tokens_are_characters(opened):
+    words = opened(doctor_reports.report()).locator(".text")
+    assert words.locator("span").all_inner_texts() == doctor_reports.TOKENS
+    letters = opened(doctor_reports.report(tokens=list("the cat sat"))).locator(".text")
+    assert letters.inner_text() == "the cat sat" and letters.locator("span").count() == 0
+
+
+def test_the_head_of_the_first_place_is_open_from_the_start(opened):
+    found = doctor_reports.report()
+    assert opened(found).locator(".panel h3").inner_text() == "Layer 1, head 0"
+    normal = replace(found.findings[2], where=found.findings[2].where[1:])
+    assert opened(replace(found, findings=(normal,))).locator(".panel h3").inner_text() == "Layer 0, head 2"
+    assert opened(replace(found, findings=())).locator(".panel h3").inner_text() == "Layer 0, head 0"
+
+
 # The grid
 
 

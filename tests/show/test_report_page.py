@@ -109,7 +109,7 @@ def test_a_page_of_minilm_is_below_a_megabyte_and_a_half(minilm):
 
 def wide_and_deep():
     """48 × 25 heads, with as many rows and columns as a report ever has of each head."""
-    found = doctor_reports.report(1, 25, None, n=260)
+    found = doctor_reports.report(1, 25, None, n=256)
     layer = found.layers[0]
     assert len(layer.maps.columns) > 100 and len(layer.maps.rows) > 20
     return replace(found, layers=(layer,) * 48)

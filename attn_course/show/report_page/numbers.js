@@ -48,6 +48,6 @@ function stands(x, { low, high }) {
 }
 function range({ low, high }) {
   if (known(low) && known(high)) return `${short(low)} to ${short(high)}`;
-  if (known(low)) return `≥ ${short(low)}`;
-  return known(high) ? `≤ ${short(high)}` : "";
+  if (known(low)) return `≥\u00a0${short(low)}`;
+  return known(high) ? `≤\u00a0${short(high)}` : "";
 }

@@ -1,5 +1,6 @@
 // The whole page, from the report that stands in it.
 
+const MOST_TOKENS = 1000;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const toView = (node, block) => node.scrollIntoView({ block, behavior: calm.matches ? "auto" : "smooth" });
 
@@ -44,8 +45,9 @@ function draw(data) {
   if (!there) return;
   narrow.addEventListener("change", () => one.again());
   cells.colour(data.measures[0].name);
-  const worst = data.faults.flatMap(({ where }) => where).find((place) => known(place.layer) && place.layer < data.layers.length);
-  cells.choose(worst?.layer ?? 0, worst?.head ?? 0, "start");
+  const places = [...data.faults, ...data.normal].flatMap(({ where }) => where);
+  const first = places.find(({ layer, head }) => known(layer) && (head ?? 0) < (data.layers[layer]?.heads ?? 0));
+  cells.choose(first?.layer ?? 0, first?.head ?? 0, "start");
 }
 
 function masthead({ report, texts, layers, faults, normal }) {
@@ -64,16 +66,19 @@ function masthead({ report, texts, layers, faults, normal }) {
     html("h1", {}, clip(word(report.model), 200)),
     html("dl", { class: "facts" }, ...facts.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value)))),
     html("p", { class: "verdict" }, verdict(faults, normal)),
-    ...texts.slice(0, 1).map((tokens) =>
-      html(
-        "div",
-        { class: "text", tabindex: "0", role: "group", "aria-label": "The text, token by token" },
-        ...tokens.slice(0, 600).flatMap((token) => [html("span", {}, word(token)), " "]),
-        tokens.length > 600 ? `and ${count(tokens.length - 600, "token")} more` : "",
-      ),
-    ),
+    ...texts.slice(0, 1).map(running),
     ...(texts.length > 1 ? [html("p", { class: "soft small" }, `The first of ${texts.length} texts.`)] : []),
   );
+}
+
+// The text as it was read: tokens apart, or, where they are single characters, as running text.
+function running(tokens) {
+  const words = tokens.slice(0, MOST_TOKENS).map(word);
+  const letters = words.filter((each) => [...each].length === 1).length > 0.8 * words.length && words.length > 8;
+  const shown = letters ? [words.join("")] : words.flatMap((each) => [html("span", {}, each), " "]);
+  const rest = tokens.length > MOST_TOKENS ? ` and ${count(tokens.length - MOST_TOKENS, "token")} more` : "";
+  const name = { class: letters ? "text letters" : "text", tabindex: "0", role: "group", "aria-label": "The text, as it was read" };
+  return html("div", name, ...shown, rest);
 }
 
 function verdict(faults, normal) {
@@ -109,7 +114,7 @@ function lines(measures, places, heading, what) {
       { "aria-labelledby": name },
       html("h2", { id: name }, heading),
       measures.some(({ low, high }) => known(low) || known(high))
-        ? html("p", { class: "soft small" }, "Shaded: the usual range, where there is one.")
+        ? html("p", { class: "soft small shaded" }, "Shaded: the usual range, where there is one.")
         : null,
       bad.length ? html("p", { class: "lead" }, `Not finite after ${what} ${bad.join(", ")} (crosses).`) : null,
       html("div", { class: "charts" }, ...figures),
