@@ -49,9 +49,8 @@ def attention_modules(model: nn.Module) -> tuple[dict[str, nn.Module], list[str]
     found = {name: layer for name, layer in model.named_modules() if _names(layer) is not None}
     told: list[str] = []
     for name, layer in model.named_modules():
-        if "Attention" in type(layer).__name__ and not any(
-            _around(name, other) or _around(other, name) for other in (*found, *told)
-        ):
+        called = any(word in type(layer).__name__ for word in ("Attention", "MultiHead"))
+        if called and not any(_around(name, other) or _around(other, name) for other in (*found, *told)):
             told.append(name)
     return found, [_looked_for(name, model.get_submodule(name)) for name in told]
 

@@ -4,8 +4,6 @@ A module is seen twice: as it is entered, with what it is given, and as it is le
 stands between two modules (heads joined, a residual added) can be told from the modules on either side of it.
 """
 
-import inspect
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,10 +11,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from attn_course.attention import Visibility
+from attn_course.diagnosis.copies import Copies, by_parameter, tensors
 
 ROOT = "the model"
-LONGEST_RULE = 4096  # a visibility for more tokens is not written out: 16 MB of True and False
 
 
 @dataclass(frozen=True)
@@ -113,30 +110,41 @@ class _Recorder:
 
     def __init__(self):
         self.steps: list[Step] = []
-        self.open: list[dict] = []
+        self.open: list[dict] = []  # what is known of the modules that are open, the innermost last
+        self.names: list[str] = []  # their names
         self.calls: dict[str, int] = {}
         self.clock = 0
         self.random = _random_state()
-        self.copies = _Copies()
+        self.copies = Copies()
 
     def enter(self, name: str, kind: str, function: Callable, args: tuple, kwargs: dict) -> None:
         self._notice_random()
         self.calls[name] = self.calls.get(name, 0) + 1
         called = name if self.calls[name] == 1 else f"{name} ({self.calls[name]})"
         parent = self.open[-1]["name"] if self.open else None
-        given = _tensors(_by_parameter(function, args, kwargs))
+        given = tensors(by_parameter(function, args, kwargs))
         inputs = {key: copy for key, x in given.items() if (copy := self.copies.of(x, given)) is not None}
-        self.open.append({"name": called, "kind": kind, "parent": parent, "inputs": inputs, "drew": False})
-        self.open[-1]["entered"] = self._tick()
+        step = {"name": called, "kind": kind, "parent": parent, "inputs": inputs, "drew": False}
+        self.open.append(step | {"entered": self._tick()})
+        self.names.append(name)
 
-    def leave(self, result) -> None:
+    def leave(self, name: str, result) -> None:
         self._notice_random()
-        output = next(iter(_tensors({"": result}).values()), None)
-        step = self.open.pop()
-        self.steps.append(Step(**step, output=self.copies.of(output, {}), left=self._tick()))
+        while self.names[-1] != name:  # it stopped inside a module, and caught the error
+            self._give_up()
+        output = next(iter(tensors({"": result}).values()), None)
+        self.names.pop()
+        self.steps.append(Step(**self.open.pop(), output=self.copies.of(output, {}), left=self._tick()))
 
     def all_steps(self) -> list[Step]:
-        return self.steps + [Step(**step, output=None, left=None) for step in reversed(self.open)]
+        """Those that are done; then those, from the inside out, in which the run stopped."""
+        while self.open:
+            self._give_up()
+        return self.steps
+
+    def _give_up(self) -> None:
+        self.names.pop()
+        self.steps.append(Step(**self.open.pop(), output=None, left=None))
 
     def _tick(self) -> int:
         self.clock += 1
@@ -155,46 +163,6 @@ def _random_state() -> Tensor:
     if torch.cuda.is_initialized():
         states.append(torch.cuda.get_rng_state())
     return torch.cat(states)
-
-
-class _Copies:
-    """Copies of tensors. What goes out of one module and into the next as it is, is copied once."""
-
-    def __init__(self):
-        self.known: dict[int, tuple[weakref.ref, int, Tensor]] = {}
-
-    def of(self, x: Tensor | Visibility | None, beside: dict) -> Tensor | None:
-        if x is None:
-            return None
-        if isinstance(x, Visibility):
-            return _written_out(x, beside)
-        if x.is_inference():  # such a tensor does not count its changes
-            return _copied(x)
-        reference, version, copy = self.known.get(id(x), (None, None, None))
-        if reference is None or reference() is not x or version != x._version:
-            copy = _copied(x)
-            self.known[id(x)] = (weakref.ref(x), x._version, copy)
-        return copy
-
-
-def _copied(x: Tensor) -> Tensor:
-    x = x.detach()
-    x = torch.view_as_real(x) if x.is_complex() else x
-    wide = torch.promote_types(x.dtype, torch.float32) if x.is_floating_point() else x.dtype
-    return x.to("cpu", wide, copy=True)
-
-
-def _written_out(rule: Visibility, beside: dict) -> Tensor | None:
-    """The rule as True and False, for as many tokens as the tensors beside it have."""
-    x = next((x for x in beside.values() if isinstance(x, Tensor) and x.dim() >= 2), None)
-    if x is None:
-        return None
-    n_query = x.shape[2] if x.dim() == 4 else x.shape[1]
-    n_key = beside["k"].shape[-2] if x.dim() == 4 and isinstance(beside.get("k"), Tensor) else n_query
-    n_key = n_key if rule.length is None else rule.length
-    if max(n_query, n_key) > LONGEST_RULE or n_query > n_key:
-        return None
-    return rule.dense(n_query, n_key, device=x.device).cpu()
 
 
 @contextmanager
@@ -222,7 +190,7 @@ def _hooks(name: str, module: nn.Module, recorder: _Recorder) -> list:
         recorder.enter(name, type(module).__name__, module.forward, args, kwargs)
 
     def leave(module, args, kwargs, output):
-        recorder.leave(output)
+        recorder.leave(name, output)
 
     return [
         module.register_forward_pre_hook(enter, with_kwargs=True),
@@ -234,32 +202,7 @@ def _followed(name: str, mechanism: Callable, recorder: _Recorder) -> Callable:
     def followed(*args, **kwargs):
         recorder.enter(name, "mechanism", mechanism, args, kwargs)
         output = mechanism(*args, **kwargs)
-        recorder.leave(output)
+        recorder.leave(name, output)
         return output
 
     return followed
-
-
-def _by_parameter(function: Callable, args: tuple, kwargs: dict) -> dict:
-    """The arguments under the names that the function gives them; by number where it does not say."""
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-    except (TypeError, ValueError):
-        return {**{str(number): value for number, value in enumerate(args)}, **kwargs}
-    spread = {}
-    for name, value in bound.items():
-        spread |= value if name == "kwargs" and isinstance(value, dict) else {name: value}
-    return spread
-
-
-def _tensors(values: dict) -> dict[str, Tensor | Visibility]:
-    """Every tensor and every rule among the values, in tuples, lists and dicts too: "x", "x[0]"."""
-    found: dict[str, Tensor | Visibility] = {}
-    for name, value in values.items():
-        if isinstance(value, Tensor | Visibility):
-            found[name] = value
-        elif isinstance(value, dict):
-            found |= _tensors({f"{name}[{key!r}]": inner for key, inner in value.items()})
-        elif isinstance(value, list | tuple):
-            found |= _tensors({f"{name}[{number}]": inner for number, inner in enumerate(value)})
-    return found

@@ -393,6 +393,28 @@ def test_a_run_that_stops_is_followed_as_far_as_it_goes():
     assert "until the healthy one stops" in str(first_divergence(trace(healthy, TOKENS), run))
 
 
+def test_an_error_that_the_model_catches_is_one_step_that_was_never_done():
+    class Careful(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 4), nn.Linear(3, 2)
+
+        def forward(self, x):
+            try:
+                return self.first(torch.cat([x, x], dim=-1))
+            except RuntimeError:
+                return self.second(x)
+
+    torch.manual_seed(0)
+    run = trace(Careful(), torch.randn(2, 3))
+    assert [(step.name, step.left is None) for step in run.steps] == [
+        ("second", False),
+        ("first", True),
+        ("the model", False),
+    ]
+    assert run.stopped is None and run["the model"].shape == (2, 2)
+
+
 def test_bad_input_is_a_sentence():
     with pytest.raises(TypeError, match="trace follows a torch module, got function"):
         trace(lambda x: x, TOKENS)
