@@ -35,6 +35,7 @@ def doctor(
         _check_counts(max_tokens, rows)
         written = [Path(path) for path in (json, html) if path is not None]
         _check_outputs(written, [Path(path) for path in texts])
+        _check_order(model, texts)
         named = {path: _read(Path(path)) for path in texts}
         report = _examined(model, named, max_tokens, rows)
         print(report.to_text(_width(), colour=_in_colour()), end="")
@@ -69,6 +70,12 @@ def _check_outputs(written: list[Path], read: list[Path]) -> None:
             tempfile.TemporaryFile(dir=path.absolute().parent).close()
         except OSError as error:
             raise DoctorError(f"{path} cannot be written: {reason(error)}.") from error
+
+
+def _check_order(model: str | None, texts: list[str]) -> None:
+    """`--text a.txt language` would take the model for a text."""
+    if model is None and len(texts) > 1 and not Path(texts[-1]).is_file():
+        raise DoctorError(f"{texts[-1]} is no file of text: if it is the model, name it before --text.")
 
 
 def _read(path: Path) -> str:

@@ -36,10 +36,8 @@ def measured(table: Table) -> Measured:
     """Every measure of a layer."""
     names = dict.fromkeys(name for text in table.texts for name in text.rows)
     rows = {name: _over_queries(table, name) for name in names}
-    rest, rest_low = _entropy_of_rest(table)
     values = {name: rows[name] for name in PER_QUERY}
     values["entropy_low"] = torch.stack([_low(x) for x in _by_head(table, "entropy")])
-    values |= {"entropy_rest": rest, "entropy_rest_low": rest_low}
     values["first_token"] = _over_texts(table, _first_token)
     values["strongest_share"] = _over_texts(table, lambda text: text.share.amax(1))
     values["strongest_value"] = _over_texts(table, value_of_strongest)
@@ -47,6 +45,7 @@ def measured(table: Table) -> Measured:
     if "null" in rows:
         values["null"] = rows["null"]
     estimates, near = _close(table)
+    estimates |= _entropy_of_rest(table)
     followed: list[int | None] = [None] * table.heads
     if table.kind == "self":
         offsets = offsets_of(table)
@@ -93,7 +92,7 @@ def offsets_of(table: Table) -> Offsets:
     """A distance counts if a fair share of the rows has a key there; the others have not its weight to give."""
     longest = max(max(text.weights.shape[-1], _last(text) + 1) for text in table.texts)
     rows = torch.cat([_by_offset(text, longest) for text in table.texts], dim=1)  # (head, row, offset)
-    there = ~rows[0].isnan()  # (row, offset)
+    there = ~rows.isnan().all(0)  # (row, offset)
     enough = there.sum(0) >= max(1, OFFSET_ROWS * len(there))
     mean, error = rows.nanmean(1), rows.new_zeros(rows.shape[0], rows.shape[2])
     if not _all_rows(table):
@@ -117,7 +116,8 @@ def _by_offset(text: Text, longest: int) -> Float[Tensor, "head row offset"]:
     n_key = text.weights.shape[-1]
     at = torch.arange(n_key) - text.places[:, None] + longest - 1  # (row, key)
     shifted = text.weights.new_full((*text.weights.shape[:2], 2 * longest - 1), torch.nan)
-    return shifted.scatter(2, at.expand(text.weights.shape), text.weights)
+    weights = text.weights.where(text.seen[:, None], torch.nan)  # padding is no key
+    return shifted.scatter(2, at.expand(text.weights.shape), weights)
 
 
 def _all_rows(table: Table) -> bool:
@@ -143,11 +143,23 @@ def _over_texts(table: Table, measure) -> PerHead:
     return (counts[:, None] * each).sum(0) / counts.sum()
 
 
-def _low(x: Float[Tensor, "row"], least: int = 1) -> Tensor:
-    """The value below which one in twenty lies; NaN if there are fewer than `least`."""
-    if len(x) < least or x.isnan().any():
+def _low(x: Float[Tensor, "row"]) -> Tensor:
+    """The value below which one in twenty lies; NaN if there is none."""
+    if len(x) == 0 or x.isnan().any():
         return x.new_tensor(torch.nan)
     return x.kthvalue(max(1, round(LOW * len(x)))).values
+
+
+def _error(x: Float[Tensor, "row"]) -> Tensor:
+    return x.std() / len(x) ** 0.5
+
+
+def _low_error(x: Float[Tensor, "row"]) -> Tensor:
+    """Of `_low`: in a sample the place of a quantile is off by √(n p (1 − p)); half of what lies between."""
+    n, at = len(x), max(1, round(LOW * len(x)))
+    off = max(1, round((n * LOW * (1 - LOW)) ** 0.5))
+    ordered = x.sort().values
+    return (ordered[min(n, at + off) - 1] - ordered[max(1, at - off) - 1]) / 2
 
 
 def _first(text: Text) -> int:
@@ -159,7 +171,7 @@ def _first_token(text: Text) -> PerHead:
     return text.share[:, _first(text)]
 
 
-def _entropy_of_rest(table: Table) -> tuple[PerHead, PerHead]:
+def _entropy_of_rest(table: Table) -> dict[str, Estimate]:
     """Mean and lowest twentieth of H / log n over sampled rows, sinks taken out and the rest made to sum to 1."""
     by_head: list[list[Tensor]] = [[] for _ in range(table.heads)]
     for text in table.texts:
@@ -168,8 +180,11 @@ def _entropy_of_rest(table: Table) -> tuple[PerHead, PerHead]:
         for head in range(table.heads):
             by_head[head].append(_rest(text.weights[head], sinks[head], beside[head]))
     found = [torch.cat(each) for each in by_head]
-    means = [x.mean() if len(x) >= ROWS_LEAST else x.new_tensor(torch.nan) for x in found]
-    return torch.stack(means), torch.stack([_low(x, ROWS_LEAST) for x in found])
+    found = [x if len(x) >= ROWS_LEAST else x.new_full((ROWS_LEAST,), torch.nan) for x in found]
+    exact = 0.0 if _all_rows(table) else 1.0
+    mean = Estimate(torch.stack([x.mean() for x in found]), torch.stack([exact * _error(x) for x in found]))
+    low = Estimate(torch.stack([_low(x) for x in found]), torch.stack([exact * _low_error(x) for x in found]))
+    return {"entropy_rest": mean, "entropy_rest_low": low}
 
 
 def _within_reach(text: Text, sinks: Bool[Tensor, "head key"]) -> Int[Tensor, "head row"]:

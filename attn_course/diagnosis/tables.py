@@ -47,7 +47,8 @@ class Text:
 
     @property
     def share(self) -> Float[Tensor, "head key"]:
-        """What a key takes of the head's whole attention; padding's queries, which look at keys too, count as well."""
+        """What a key takes of the head's whole attention. Padding's queries count in it if they look at keys, that is,
+        unless `watch` was told of them (`keep`)."""
         return self.received / self.seeing.sum(1, keepdim=True).clamp(min=1)
 
 

@@ -225,6 +225,11 @@ def test_texts_that_cannot_be_read(capfd, mine):
     assert "which this model has never seen" in refused(capfd, "language", "--text", "strange")
 
 
+def test_a_model_after_the_texts_is_not_taken_for_one(capfd):
+    said = refused(capfd, "--text", "text.txt", "language")
+    assert said == "language is no file of text: if it is the model, name it before --text."
+
+
 def test_a_text_that_is_too_long_says_what_to_do(capfd, saved, mine):
     (mine / "long").write_text("the cat " * 300)
     said = refused(capfd, saved("gpt2"), "--text", "long")
