@@ -23,6 +23,7 @@ from attn_course.show.report_room import fitted
 
 HERE = Path(__file__).parent
 SCRIPTS = ("numbers", "read", "charts", "heatmap", "grid", "head", "findings", "page")
+STYLES = ("page", "heads", "narrow")
 HUES = ("QUERY", "KEY", "VALUE", "OUTPUT", "FAULT")
 NOTEBOOK = 200_000  # bytes: a notebook keeps what it shows
 TALL = 760  # px
@@ -103,7 +104,8 @@ def _read(name: str) -> str:
 @cache
 def _style() -> str:
     hues = "".join(f"  --hue-{hue.lower()}: {getattr(palette, hue)};\n" for hue in HUES)
-    return f":root {{\n{hues}}}\n{_read('page.css')}"
+    own = "\n".join(_read(f"{name}.css") for name in STYLES)
+    return f":root {{\n{hues}}}\n{own}"
 
 
 @cache

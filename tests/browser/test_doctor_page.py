@@ -129,6 +129,23 @@ def test_nothing_moves_when_the_reader_chooses(opened, shape):
             assert page.evaluate(where) == before
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_moves_under_the_pointer(opened, width):
+    page = opened(doctor_reports.report(), width=width)
+    tops = "n => n.getBoundingClientRect().top + scrollY"
+    below = f"[...document.querySelectorAll('.panel, .panel h4, section')].map({tops})"
+    before = page.evaluate(below)
+    words = set()
+    for cell in (1, 2, 4):  # named by a finding, or not
+        cells(page).nth(cell).hover()
+        words.add(page.locator(".scroll + .readout").inner_text())
+        assert page.evaluate(below) == before
+    assert len(words) == 3
+    for column in (0, 5, 11):
+        page.locator(".field").hover(position={"x": 3 + 11 * column, "y": 60})
+        assert page.evaluate(below) == before
+
+
 # One head
 
 

@@ -60,7 +60,7 @@ def test_everything_that_takes_the_focus_has_a_name_and_every_picture_says_what_
     assert [html for name, html in tree if len(name.strip()) < 2] == []
     assert len(tree) > 10 or not make().layers
     pictures = page.locator("svg, canvas").evaluate_all(
-        "nodes => nodes.map(n => [n.closest('[role=img]')?.getAttribute('aria-label'), n.getAttribute('aria-hidden')])"
+        "nodes => nodes.map(n => [n.closest('[role=img]')?.ariaLabel, n.closest('[aria-hidden]')?.ariaHidden])"
     )
     assert all(hidden == "true" or len(label or "") > 20 for label, hidden in pictures)
     grids = page.locator("[role=grid]").count()

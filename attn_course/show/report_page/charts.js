@@ -30,96 +30,116 @@ const along = (i, key, count) => {
   return to === undefined ? undefined : clamp(to, 0, count - 1);
 };
 
-// points: [{x, value, words}]. options: title, unit, low, high (usual range), from0, bars, ends: [left, right].
-function chart(points, { title, low, high, from0 = false, bars = false, ends, width: W = 340 }) {
-  const [H, L, T, B] = [118, 44, 12, 20];
-  const values = points.map(({ value }) => value).filter(known);
-  const bounds = [low, high].filter(known);
-  let [bottom, top] = values.length ? extent([...values, ...near(values, bounds)]) : [0, 1];
-  const log = !from0 && bottom > 0 && top / bottom > 1000;
-  if (from0 || (!log && bottom >= 0 && bottom < top / 3)) bottom = 0;
-  if (bottom === top) [bottom, top] = bottom === 0 ? [0, 1] : [bottom - Math.abs(bottom) / 2, top + Math.abs(top) / 2];
-  const scale = log ? Math.log : (x) => x;
-  const y = (value) => T + (H - T - B) * (1 - (scale(value) - scale(bottom)) / (scale(top) - scale(bottom)));
-  const last = Math.max(1, ...points.map(({ x }) => x));
-  const width = (W - L - 4) / (last + (bars ? 1 : 0));
-  const x = (place) => (points.length === 1 && !bars ? (L + W) / 2 : L + width * (place + (bars ? 0.5 : 0)));
-  const node = svg("svg", { viewBox: `0 0 ${W} ${H}`, class: "chart", role: "img" });
-  const within = (value) => known(value) && value >= bottom && value <= top;
-  node.append(
-    ...(within(low) ? [svg("rect", { class: "band", x: L, width: W - L, y: T, height: y(low) - T })] : []),
-    ...(within(high) ? [svg("rect", { class: "band", x: L, width: W - L, y: y(high), height: H - B - y(high) })] : []),
-    ...[bottom, top].flatMap((value) => [
-      line(L, y(value), W, y(value), { class: "axis" }),
-      text(L - 6, y(value) + 4, short(value), { "text-anchor": "end" }),
+// points: [{x, value, words}], x whole numbers from 0. low, high: the usual range. ends: words below the two ends.
+function chart(points, { title, low, high, from0 = false, bars = false, ends, width = 340 }) {
+  const room = { left: 44, right: bars ? width : width - 4, top: 12, bottom: 98, height: 118 };
+  const across = acrossOf(points, room, bars);
+  const up = upOf(points, { low, high, from0 }, room);
+  const mark = line(0, room.top - 4, 0, room.bottom, { class: "mark", visibility: "hidden" });
+  const node = svg(
+    "svg",
+    { viewBox: `0 0 ${width} ${room.height}`, class: "chart", role: "img" },
+    ...usualBand({ low, high }, up, room),
+    ...[up.least, up.greatest].flatMap((value) => [
+      line(room.left, up(value), width, up(value), { class: "axis" }),
+      text(room.left - 6, up(value) + 4, short(value), { "text-anchor": "end" }),
     ]),
-    text(L, H - 4, ends[0], {}),
-    ...(points.length > 1 ? [text(W, H - 4, ends[1], { "text-anchor": "end" })] : []),
+    text(room.left, room.height - 4, ends[0], {}),
+    ...(points.length > 1 ? [text(width, room.height - 4, ends[1], { "text-anchor": "end" })] : []),
+    ...(bars ? barsOf(points, across, up) : lineOf(points, across, up, room)),
+    mark,
   );
-  if (bars)
-    node.append(
-      ...points
-        .filter(({ value }) => known(value))
-        .map((each) => {
-          const tall = Math.max(0.8, y(bottom) - y(each.value));
-          const wide = Math.max(0.8, width * (each.wide ?? 1) - (width > 4 ? 1 : 0));
-          return svg("rect", { class: "bar", x: x(each.x) - width / 2, y: y(bottom) - tall, width: wide, height: tall });
-        }),
-    );
-  else {
-    let pen = "M";
-    const path = points.map((each) => {
-      if (!known(each.value)) return (pen = "M"), "";
-      const to = `${pen}${x(each.x).toFixed(1)} ${y(each.value).toFixed(1)}`;
-      return (pen = "L"), to;
-    });
-    node.append(svg("path", { class: "line", d: path.join("") }));
-    for (const each of points.length <= 64 ? points : [])
-      node.append(
-        known(each.value)
-          ? svg("circle", { class: "dot", cx: x(each.x), cy: y(each.value), r: points.length > 30 ? 1.6 : 2.6 })
-          : cross(x(each.x), H - B),
-      );
-  }
-  const mark = line(0, T - 4, 0, H - B, { class: "mark", visibility: "hidden" });
-  node.append(mark);
   const out = html("p", { class: "readout", "aria-live": "polite" });
-  if (points.length) {
-    const place = (share) => {
-      const wanted = (share * W - L) / width - (bars ? 0.5 : 0);
-      const far = points.map((each) => Math.abs(each.x + ((each.wide ?? 1) - 1) / 2 - wanted));
-      return far.indexOf(Math.min(...far));
-    };
+  const how = points.length ? " Arrow keys read the points." : "";
+  node.setAttribute("aria-label", `${title}. ${summary(points)}${how}`);
+  if (points.length)
     readable(node, out, {
       first: 0,
-      at: place,
+      at: (share) => nearest(points, share * width, across),
       step: (i, key) => along(i, key, points.length),
       show: (i) => {
-        mark.setAttribute("visibility", "visible");
-        mark.setAttribute("x1", x(points[i].x));
-        mark.setAttribute("x2", x(points[i].x));
+        const x = across(points[i].x);
+        Object.entries({ x1: x, x2: x, visibility: "visible" }).forEach(([name, value]) =>
+          mark.setAttribute(name, value),
+        );
         return points[i].words;
       },
     });
-  }
-  node.setAttribute("aria-label", `${title}. ${summary(points)}${points.length ? " Arrow keys read the points." : ""}`);
-  const note = log ? html("span", { class: "soft" }, " logarithmic") : null;
-  return { node: html("div", {}, node, out), note };
+  return { node: html("div", {}, node, out), note: up.log ? html("span", { class: "soft" }, " logarithmic") : null };
+}
+
+// Where a point stands from left to right: the middle of its bar, or its place on the line.
+function acrossOf(points, { left, right }, bars) {
+  const last = Math.max(...points.map(({ x }) => x), bars ? 0 : 1);
+  const step = (right - left) / (last + (bars ? 1 : 0));
+  const alone = points.length === 1 && !bars;
+  return Object.assign((x) => (alone ? (left + right) / 2 : left + step * (x + (bars ? 0.5 : 0))), { step });
+}
+
+// How high a value stands: evenly, or by its logarithm where values differ more than a thousandfold.
+function upOf(points, { low, high, from0 }, { top, bottom }) {
+  const values = points.map(({ value }) => value).filter(known);
+  let [least, greatest] = values.length ? extent([...values, ...near(values, [low, high].filter(known))]) : [0, 1];
+  const log = !from0 && least > 0 && greatest / least > 1000;
+  if (from0 || (!log && least >= 0 && least < greatest / 3)) least = 0;
+  if (least === greatest)
+    [least, greatest] = least === 0 ? [0, 1] : [least - Math.abs(least) / 2, greatest + Math.abs(greatest) / 2];
+  const scale = log ? Math.log : (x) => x;
+  const share = (value) => (scale(value) - scale(least)) / (scale(greatest) - scale(least));
+  return Object.assign((value) => top + (bottom - top) * (1 - share(value)), { least, greatest, log });
 }
 
 // A bound far away would flatten the line: it is drawn only where it is near.
 function near(values, bounds) {
-  const [bottom, top] = extent(values);
-  return bounds.filter((bound) => bound > bottom - (top - bottom) * 2 - 1e-9 && bound < top + (top - bottom) * 2 + 1e-9);
+  const [least, greatest] = extent(values);
+  const far = 2 * (greatest - least);
+  return bounds.filter((bound) => bound >= least - far && bound <= greatest + far);
+}
+
+function usualBand({ low, high }, up, { left, right, top, bottom }) {
+  const seen = (bound) => known(bound) && bound >= up.least && bound <= up.greatest;
+  if (!seen(low) && !seen(high)) return [];
+  const [from, to] = [seen(high) ? up(high) : top, seen(low) ? up(low) : bottom];
+  return [svg("rect", { class: "band", x: left, width: right - left, y: from, height: to - from })];
+}
+
+function barsOf(points, across, up) {
+  const wide = Math.max(0.8, across.step - (across.step > 4 ? 1 : 0));
+  return points
+    .filter(({ value }) => known(value))
+    .map(({ x, value }) => {
+      const tall = Math.max(0.8, up(0) - up(value)); // what is next to nothing is still seen
+      return svg("rect", { class: "bar", x: across(x) - across.step / 2, y: up(0) - tall, width: wide, height: tall });
+    });
+}
+
+function lineOf(points, across, up, { bottom }) {
+  let pen = "M";
+  const path = points.map(({ x, value }) => {
+    const to = known(value) ? `${pen}${across(x).toFixed(1)} ${up(value).toFixed(1)}` : "";
+    pen = known(value) ? "L" : "M";
+    return to;
+  });
+  const dot = ({ x, value }) =>
+    known(value)
+      ? svg("circle", { class: "dot", cx: across(x), cy: up(value), r: points.length > 30 ? 1.6 : 2.6 })
+      : cross(across(x), bottom);
+  return [svg("path", { class: "line", d: path.join("") }), ...(points.length <= 64 ? points.map(dot) : [])];
 }
 
 const cross = (x, y) => svg("path", { class: "bad", d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8` });
 
+function nearest(points, place, across) {
+  const far = points.map(({ x }) => Math.abs(across(x) - place));
+  return far.indexOf(Math.min(...far));
+}
+
 function summary(points) {
   const there = points.filter(({ value }) => known(value));
   if (!there.length) return "No finite number.";
-  const by = (better) => there.reduce((best, each) => (better(each.value, best.value) ? each : best));
-  const [least, most] = [by((a, b) => a < b), by((a, b) => a > b)];
+  const [least, greatest] = extent(there.map(({ value }) => value));
+  const at = (wanted) => there.find(({ value }) => value === wanted).words;
   const gone = points.length - there.length;
-  return `Least: ${least.words}. Greatest: ${most.words}.${gone ? ` ${count(gone, "point")} without a finite number.` : ""}`;
+  const missing = gone ? ` ${count(gone, "point")} without a finite number.` : "";
+  return `Least: ${at(least)}. Greatest: ${at(greatest)}.${missing}`;
 }

@@ -1,7 +1,11 @@
 // What was found, the grave first; and what looks like a fault and is none.
 
 const GRADES = { fault: "Fault", look: "Look at this" };
-const SURE = { strong: ["follows from what was measured", 3], likely: ["likely", 2], hint: ["a hint: other causes look alike", 1] };
+const SURE = {
+  strong: ["follows from what was measured", 3],
+  likely: ["likely", 2],
+  hint: ["a hint: other causes look alike", 1],
+};
 const MOST_PLACES = 10;
 
 function findings(data, go) {
@@ -18,7 +22,11 @@ function findings(data, go) {
 
 function finding(data, { title, severity, sure, measured, where, evidence, remedy }, go) {
   const [words, bars] = SURE[sure] ?? [sure, 0];
-  const meter = html("span", { class: "sure", "aria-hidden": "true" }, ...upTo(3).map((i) => html("i", { class: i < bars ? "full" : "" })));
+  const meter = html(
+    "span",
+    { class: "sure", "aria-hidden": "true" },
+    ...upTo(3).map((i) => html("i", { class: i < bars ? "full" : "" })),
+  );
   return html(
     "li",
     { class: `finding ${severity}` },
@@ -64,7 +72,8 @@ function places(data, where, go) {
 
 function placeButton(data, place, go) {
   const name = placeName(place);
-  const there = known(place.layer) && place.layer < data.layers.length && (place.head ?? 0) < data.layers[place.layer].heads;
+  const there =
+    known(place.layer) && place.layer < data.layers.length && (place.head ?? 0) < data.layers[place.layer].heads;
   if (!there) return html("span", {}, name);
   return html("button", { type: "button", class: "place", onclick: () => go(place.layer, place.head ?? 0) }, name);
 }

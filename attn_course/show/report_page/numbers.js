@@ -37,7 +37,8 @@ function word(token) {
     .replace(UNSEEN, (c) => SEEN[c] ?? `<${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`);
   return plain.length > 1 ? plain.replace(/^ /, "") : plain;
 }
-const clip = (words, most) => ([...String(words)].length > most ? `${[...words].slice(0, most - 1).join("")}…` : String(words));
+const clip = (words, most) =>
+  [...String(words)].length > most ? `${[...words].slice(0, most - 1).join("")}…` : String(words);
 const quoted = (token) => `“${clip(word(token), 40)}”`;
 
 // Where a number stands to the usual range: "below", "above", "" (within, or there is none).

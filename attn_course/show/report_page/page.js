@@ -13,7 +13,6 @@ function draw(data) {
   const { report } = data;
   const one = panel(data, { back: () => cells.focus(), colour: (name) => cells.colour(name) });
   const cells = grid(data, {
-    coloured: () => {},
     open: (l, h, by) => {
       one.show(l, h);
       if (by === "keyboard") one.title.focus();
@@ -64,7 +63,11 @@ function masthead({ report, texts, layers, faults, normal }) {
     {},
     html("p", { class: "eyebrow" }, "Doctor’s report"),
     html("h1", {}, clip(word(report.model), 200)),
-    html("dl", { class: "facts" }, ...facts.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value)))),
+    html(
+      "dl",
+      { class: "facts" },
+      ...facts.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))),
+    ),
     html("p", { class: "verdict" }, verdict(faults, normal)),
     ...texts.slice(0, 1).map(running),
     ...(texts.length > 1 ? [html("p", { class: "soft small" }, `The first of ${texts.length} texts.`)] : []),
@@ -77,7 +80,12 @@ function running(tokens) {
   const letters = words.filter((each) => [...each].length === 1).length > 0.8 * words.length && words.length > 8;
   const shown = letters ? [words.join("")] : words.flatMap((each) => [html("span", {}, each), " "]);
   const rest = tokens.length > MOST_TOKENS ? ` and ${count(tokens.length - MOST_TOKENS, "token")} more` : "";
-  const name = { class: letters ? "text letters" : "text", tabindex: "0", role: "group", "aria-label": "The text, as it was read" };
+  const name = {
+    class: letters ? "text letters" : "text",
+    tabindex: "0",
+    role: "group",
+    "aria-label": "The text, as it was read",
+  };
   return html("div", name, ...shown, rest);
 }
 
@@ -86,7 +94,9 @@ function verdict(faults, normal) {
   const said = [
     n ? `${count(n, "fault")} to mend` : "no fault",
     ...(faults.length > n ? [`${count(faults.length - n, "thing")} to look at`] : []),
-    ...(normal.length ? [`${count(normal.length, "thing")} that only ${normal.length === 1 ? "looks" : "look"} like a fault`] : []),
+    ...(normal.length
+      ? [`${count(normal.length, "thing")} that only ${normal.length === 1 ? "looks" : "look"} like a fault`]
+      : []),
   ].join(", ");
   return `${said[0].toUpperCase()}${said.slice(1)}.`;
 }
@@ -95,38 +105,35 @@ function verdict(faults, normal) {
 function lines(measures, places, heading, what) {
   if (!measures.length) return [];
   const bad = places.flatMap((each, i) => (each.finite === false ? [i] : []));
-  const figures = measures.map((measure) => {
-    const points = measure.values.map((value, x) => ({ x, value, words: `${what} ${x}: ${pointWords(value, places[x], measure)}` }));
-    const ends = [`${what} 0`, `${what} ${places.length - 1}`];
-    const { node, note } = chart(points, { ...measure, title: label(measure), ends });
-    return html(
-      "div",
-      {},
-      html("h3", { class: "name" }, measure.title, measure.unit === "–" ? null : html("span", { class: "soft" }, ` (${measure.unit})`), note),
-      node,
-      html("p", { class: "soft small" }, measure.meaning, measure.usual.startsWith("No range") ? "" : ` ${sentence(measure.usual)}`),
-    );
-  });
-  const name = what === "block" ? "stream" : "gradients";
-  return [
-    html(
-      "section",
-      { "aria-labelledby": name },
-      html("h2", { id: name }, heading),
-      measures.some(({ low, high }) => known(low) || known(high))
-        ? html("p", { class: "soft small shaded" }, "Shaded: the usual range, where there is one.")
-        : null,
-      bad.length ? html("p", { class: "lead" }, `Not finite after ${what} ${bad.join(", ")} (crosses).`) : null,
-      html("div", { class: "charts" }, ...figures),
-    ),
-  ];
+  const bounded = measures.some(({ low, high }) => known(low) || known(high));
+  const shaded = bounded
+    ? html("p", { class: "soft small shaded" }, "Shaded, where it is near: the usual range.")
+    : null;
+  const broken = bad.length
+    ? html("p", { class: "lead" }, `Not finite after ${what} ${bad.join(", ")} (crosses).`)
+    : null;
+  const figures = measures.map((measure) => alongDepth(measure, places, what));
+  const [id, charts] = [what === "block" ? "stream" : "gradients", html("div", { class: "charts" }, ...figures)];
+  return [html("section", { "aria-labelledby": id }, html("h2", { id }, heading), shaded, broken, charts)];
+}
+
+function alongDepth(measure, places, what) {
+  const words = (value, x) => `${what} ${x}: ${pointWords(value, places[x], measure)}`;
+  const points = measure.values.map((value, x) => ({ x, value, words: words(value, x) }));
+  const ends = [`${what} 0`, `${what} ${places.length - 1}`];
+  const { node, note } = chart(points, { ...measure, title: label(measure), ends });
+  const unit = measure.unit === "–" ? null : html("span", { class: "soft" }, ` (${measure.unit})`);
+  const usual = measure.usual.startsWith("No range") ? "" : ` ${sentence(measure.usual)}`;
+  const about = html("p", { class: "soft small" }, measure.meaning, usual);
+  return html("div", {}, html("h3", { class: "name" }, measure.title, unit, note), node, about);
 }
 
 function pointWords(value, place, { name }) {
   if (!known(value)) return "no finite number";
   if (name !== "largest" || !place.largest_at) return short(value);
   const [token, feature] = place.largest_at;
-  return `${short(value)} at ${known(place.largest_token) ? quoted(place.largest_token) : `token ${token}`}, feature ${feature}`;
+  const at = known(place.largest_token) ? quoted(place.largest_token) : `token ${token}`;
+  return `${short(value)} at ${at}, feature ${feature}`;
 }
 
 function howTaken(data) {

@@ -97,8 +97,10 @@ function habit(data, l, h) {
         (known(window) ? `, with 96 % of a row within ${short(window)}.` : "."),
     );
   const [nearest, apart] = [layer.nearest[h], value("divergence")];
-  if (known(nearest) && known(apart)) said.push(`The head most like it is head ${nearest} (${short(apart)} bits apart).`);
+  if (known(nearest) && known(apart))
+    said.push(`The head most like it is head ${nearest} (${short(apart)} bits apart).`);
   const missing = data.measures.filter((measure) => !known(measure.values[l][h])).map(({ title }) => title);
-  if (!known(entropy)) said.push(`Not measured, or not a finite number: ${missing.slice(0, 5).join("; ")}${missing.length > 5 ? "; and more" : ""}.`);
+  const names = missing.slice(0, 5).join("; ") + (missing.length > 5 ? "; and more" : "");
+  if (!known(entropy)) said.push(`Not measured, or not a finite number: ${names}.`);
   return said.join(" ");
 }
