@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "attn_course"
-FLOORS = (("attention",), ("models", "tasks"), ("training",), ("diagnosis",), ("show",), ("coach",))  # ground floor first
+# Ground floor first.
+FLOORS = (("attention",), ("models", "tasks"), ("training",), ("diagnosis",), ("show",), ("coach",))
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attn_course.attention import ALiBi, causal, document, padding, sinks, visible_where, window
@@ -296,14 +297,13 @@ def test_sparsity_coverage_and_window_on_every_row_are_exact(visible, factor):
 
 
 def test_the_divergence_of_two_heads_is_that_of_jensen_and_shannon():
-    distance = pytest.importorskip("scipy.spatial.distance")
     q, k, v = layer(factor=3)
     weights = whole_map(q, k, v, causal)["weights"]
     divergence = streaming_vitals(q, k, v, causal, sample=None).close.divergence.mean
     for a in range(4):
         for b in range(4):
             rows = [
-                distance.jensenshannon(p, r, base=2) ** 2 for p, r in zip(weights[0, a], weights[0, b], strict=True)
+                jensenshannon(p, r, base=2) ** 2 for p, r in zip(weights[0, a], weights[0, b], strict=True)
             ]
             assert divergence[0, a, b].item() == pytest.approx(sum(rows) / len(rows), abs=1e-6)
 
