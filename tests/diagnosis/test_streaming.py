@@ -302,9 +302,7 @@ def test_the_divergence_of_two_heads_is_that_of_jensen_and_shannon():
     divergence = streaming_vitals(q, k, v, causal, sample=None).close.divergence.mean
     for a in range(4):
         for b in range(4):
-            rows = [
-                jensenshannon(p, r, base=2) ** 2 for p, r in zip(weights[0, a], weights[0, b], strict=True)
-            ]
+            rows = [jensenshannon(p, r, base=2) ** 2 for p, r in zip(weights[0, a], weights[0, b], strict=True)]
             assert divergence[0, a, b].item() == pytest.approx(sum(rows) / len(rows), abs=1e-6)
 
 
