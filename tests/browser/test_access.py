@@ -10,6 +10,7 @@ from attn_course.show.widgets import (
     HeadsWidget,
     InductionWidget,
     ScalingWidget,
+    ScrubberWidget,
     VisibilityWidget,
 )
 
@@ -24,6 +25,7 @@ WIDGETS = {
     "heads": HeadsWidget,
     "induction": InductionWidget,
     "attention view": AttentionViewWidget,
+    "scrubber": ScrubberWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
 

@@ -20,6 +20,7 @@ KEYS = {
     "order": ("query at", "ArrowRight"),
     "translation": ("step", "ArrowRight"),
     "attention_view": ("token 1", "ArrowRight"),
+    "scrubber": ("layer", "ArrowRight"),
 }
 
 

@@ -14,6 +14,7 @@ WIDGETS = {
     "order": "OrderWidget()",
     "induction": "InductionWidget()",
     "attention_view": "AttentionViewWidget()",
+    "scrubber": "ScrubberWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display

@@ -6,6 +6,7 @@ from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.induction import InductionWidget
 from attn_course.show.widgets.order import OrderWidget
 from attn_course.show.widgets.scaling import ScalingWidget
+from attn_course.show.widgets.scrubber import ScrubberWidget, scrubber
 from attn_course.show.widgets.translation import Steps, TranslationWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 
@@ -18,8 +19,10 @@ __all__ = [
     "Maps",
     "OrderWidget",
     "ScalingWidget",
+    "ScrubberWidget",
     "Steps",
     "TranslationWidget",
     "VisibilityWidget",
     "attention_view",
+    "scrubber",
 ]
