@@ -2,8 +2,8 @@
 
 Times are ratios: the plain and the watched model run in turn in one process, and the ratio is the median over the
 neighbouring runs. Memory is measured in a process of its own each: the most that the run held beyond what was there
-before it. `--record` writes both beside the course's other recorded measurements, `--device cuda` measures on a GPU
-(into a file of its own) and goes up in length until the memory ends.
+before it. Of long texts there is one run each, which gives both. `--record` writes all beside the course's other
+recorded measurements; `--device cuda` measures on a GPU (into a file of its own), up to where its memory ends.
 """
 
 import argparse
@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 LAYERS, HEADS, D_HEAD = 4, 12, 64
 MODES = ("plain", "watched", "watched, rows sampled too", "maps")
 CPU_LENGTHS, CUDA_LENGTHS = (1024, 2048, 4096, 8192, 16384, 32768), (4096, 32768, 131072, 262144, 524288)
+LONG = 8192  # tokens; beyond, everything is run once
 MAPS_UP_TO = 4096  # beyond it the maps of one run take more than 20 GB
 
 
@@ -46,7 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--lengths", type=int, nargs="+", metavar="N", help="tokens")
     parser.add_argument("--layers", type=int, default=LAYERS, help=f"of the model ({LAYERS})")
-    parser.add_argument("--runs", type=int, default=3, help="of each length; the long ones get one")
+    parser.add_argument("--runs", type=int, default=3, help=f"of each length up to {LONG}; longer ones get one")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--record", action="store_true", help="write attn_course/recorded/vitals_cost.json")
     parser.add_argument("--worker", choices=sorted(_WORKERS), help=argparse.SUPPRESS)
@@ -57,11 +58,15 @@ def _options() -> argparse.Namespace:
 
 def _row(n: int, options) -> dict | None:
     """Time and memory at this length; None if it does not fit."""
-    row = {"n": n} | (_worker("times", n, options) or {}) | (_worker("layer", n, options) or {})
+    row = {"n": n} | (_worker("layer", n, options) or {})
+    row |= (_worker("times", n, options) or {}) if n <= LONG else {}
     for mode in MODES:
         if mode != "maps" or n <= MAPS_UP_TO or options.device == "cuda":
-            found = _worker("memory", n, options, mode)
-            row |= {f"{_key(mode)}_mb": None if found is None else found["mb"]}
+            found = _worker("memory", n, options, mode) or {"mb": None, "s": None}
+            row |= {f"{_key(mode)}_mb": found["mb"]}
+            if n > LONG and found["s"] is not None:
+                plain = row.get("plain_s", found["s"])
+                row |= {f"{_key(mode)}_s": found["s"], f"{_key(mode)}_ratio": round(found["s"] / plain, 3)}
     print(_line(row), flush=True)
     return row if "plain_s" in row else None
 
@@ -80,13 +85,11 @@ def _worker(kind: str, n: int, options, mode: str | None = None) -> dict | None:
 def _times(options) -> dict:
     """Seconds of the model, each way in turn, and the median ratios to the plain run beside it."""
     run = _model_runs(options)
-    runs = options.runs if options.n <= 8192 else 1
     modes = [mode for mode in MODES if mode != "maps" or options.n <= MAPS_UP_TO or options.device == "cuda"]
     for mode in modes:
-        if options.n <= 8192:
-            run(mode)  # the first run pays for what is set up once
+        run(mode)  # the first run pays for what is set up once
     taken = {mode: [] for mode in modes}
-    for _ in range(runs):
+    for _ in range(options.runs):
         for mode in modes:
             taken[mode].append(run(mode))
     found = {}
@@ -98,18 +101,19 @@ def _times(options) -> dict:
 
 
 def _memory(options) -> dict:
-    """Megabytes held at most beyond what was there before the run."""
+    """Megabytes held at most beyond what was there before the run, and its seconds."""
     import torch
 
     run = _model_runs(options)
     if options.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        run(options.mode)
-        return {"mb": round((torch.cuda.max_memory_allocated() - before) / 1e6)}
+        seconds = run(options.mode)
+        return {"mb": round((torch.cuda.max_memory_allocated() - before) / 1e6), "s": round(seconds, 3)}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run(options.mode)
-    return {"mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6)}
+    seconds = run(options.mode)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # in kilobytes, on Linux
+    return {"mb": round(held * 1024 / 1e6), "s": round(seconds, 3)}
 
 
 def _layer(options) -> dict:
@@ -132,7 +136,7 @@ def _layer(options) -> dict:
     }
     taken = {name: [] for name in ways}
     with torch.no_grad():
-        for _ in range((options.runs if options.n <= 8192 else 1) + (options.n <= 8192)):
+        for _ in range(1 if options.n > LONG else 1 + options.runs):
             for name, way in ways.items():
                 taken[name].append(_seconds(way, options.device))
     return {f"layer_{name}_s": round(min(times), 4) for name, times in taken.items()}
