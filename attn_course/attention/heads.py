@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attn_course.attention.cache import KVCache
 from attn_course.attention.formula import attention
+from attn_course.attention.making import made
 from attn_course.attention.positions import NoPositions
 from attn_course.attention.visibility import Visibility
 
@@ -23,7 +24,8 @@ class MultiHead(nn.Module):
     heads       how many heads look
     kv_heads    how many heads are looked at: as many (multi-head), fewer (grouped queries), 1 (multi-query)
     d_head      features of a head; d_model / heads unless given
-    mechanism   what attends: `mechanism(q, k, v, visible)` → (batch, head, query, d_head)
+    mechanism   what attends: `mechanism(q, k, v, visible)` → (batch, head, query, d_head), or what
+                makes one: a class, a maker (`attention.making`)
     positions   an encoding from `attention.positions` that turns queries and keys, or changes scores
     bias        whether the four projections add a bias
 
@@ -49,7 +51,7 @@ class MultiHead(nn.Module):
         self.w_k = nn.Linear(d_model, self.kv_heads * self.d_head, bias)
         self.w_v = nn.Linear(d_model, self.kv_heads * self.d_head, bias)
         self.w_o = nn.Linear(heads * self.d_head, d_model, bias)
-        self.mechanism = mechanism
+        self.mechanism = made(mechanism, heads, self.d_head)
         self.positions = NoPositions() if positions is None else positions
 
     def extra_repr(self) -> str:

@@ -5,7 +5,8 @@ with watching(model) as records:
 records[0].weights                  # (batch, head, query, key)
 
 Only the mechanism is exchanged, for the time of the `with`; the outputs do not change. The weights are its own,
-whatever code computed them: it is called again with the identity as values, and what comes out is softmax(…)·I.
+whatever code computed them: it is called again with the identity as values, and what comes out is softmax(…)·I. Of an
+option (`attention.options`) q, k and scale are what its softmax sees, and the weights are those on the text's own keys.
 
 In the same way a run can be disturbed, to see what depends on what: heads are silenced (`silencing`) or given what they
 gave in another run (`patching`), keys are hidden (`hiding`), weights are exchanged for others (`reweighing`).
@@ -21,6 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_course.attention.heads import MultiHead
+from attn_course.attention.option import asks, looks_of, told
 from attn_course.attention.visibility import Visibility, padding
 
 
@@ -42,7 +44,7 @@ class LayerRecord:
 def watching(model: nn.Module) -> Iterator[list[LayerRecord]]:
     """While open, every `MultiHead` layer in `model` adds a record at each call, in the order of the calls."""
     records: list[LayerRecord] = []
-    with exchanged(_layers_of(model), lambda name, mechanism: _recorder(name, mechanism, records)):
+    with exchanged(layers_of(model), lambda name, mechanism: _recorder(name, mechanism, records)):
         yield records
 
 
@@ -78,7 +80,7 @@ def hiding(model: nn.Module, keep: Bool[Tensor, "*batch key"], layers: Collectio
 
     keep   True for a key that may be looked at, as far as it might before: (key,), or (batch, key) for a batch
     """
-    found = _layers_of(model) if layers is None else _layers_with(model, dict.fromkeys(layers, ()))
+    found = layers_of(model) if layers is None else _layers_with(model, dict.fromkeys(layers, ()))
     with exchanged(found, lambda name, mechanism: _hider(mechanism, keep)):
         yield
 
@@ -91,11 +93,11 @@ def reweighing(model: nn.Module, change: Callable[[str, Tensor], Tensor]) -> Ite
     a change that returns what it was given the outputs stay the same, to the rounding, and the weights are on the
     way from the inputs to the output: a gradient reaches them.
     """
-    with exchanged(_layers_of(model), lambda name, mechanism: _reweigher(name, mechanism, change)):
+    with exchanged(layers_of(model), lambda name, mechanism: _reweigher(name, mechanism, change)):
         yield
 
 
-def _layers_of(model: nn.Module) -> dict[str, MultiHead]:
+def layers_of(model: nn.Module) -> dict[str, MultiHead]:
     """All attention layers by name; ValueError if there is none."""
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, MultiHead)}
     if not layers:
@@ -133,17 +135,17 @@ def exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Calla
 def _recorder(name: str, mechanism: Callable, records: list[LayerRecord]) -> Callable:
     def record(q, k, v, visible=None, **change):
         output = mechanism(q, k, v, visible, **change)
-        looks = getattr(mechanism, "looks", mechanism)
-        weights = _weights(lambda values: looks(q, k, values, visible, **change), v)
-        scale = change.get("scale")
-        scale = q.shape[-1] ** -0.5 if scale is None else scale
+        weights = _weights(lambda values: looks_of(mechanism)(q, k, values, visible, **change), v)
+        asked = asks(mechanism, q, k, v, visible, **change) or {"scale": change.get("scale")}
+        q, k = asked.get("q", q), asked.get("k", k)[..., -k.shape[-2] :, :]  # a key of the option's own stands first
+        scale = q.shape[-1] ** -0.5 if asked["scale"] is None else asked["scale"]
         if isinstance(visible, Visibility):
             visible = visible.dense(q.shape[-2], k.shape[-2], device=q.device)
         seen = None if visible is None else visible.expand(weights.shape)
         records.append(LayerRecord(q, k, v, scale, weights, output, seen, name))
         return output
 
-    return record
+    return told(record, mechanism)
 
 
 def _weights(
@@ -157,12 +159,18 @@ def _weights(
 
 
 def _silencer(mechanism: Callable, numbers: list[int]) -> Callable:
-    def silenced(q, k, v, visible=None, **change):
-        output = mechanism(q, k, v, visible, **change)
-        keep = torch.ones(output.shape[1], dtype=output.dtype, device=output.device)
-        keep[numbers] = 0
-        return output * keep[:, None, None]
+    def silent(call: Callable) -> Callable:
+        def silenced(q, k, v, visible=None, **change):
+            output = call(q, k, v, visible, **change)
+            keep = torch.ones(output.shape[1], dtype=output.dtype, device=output.device)
+            keep[numbers] = 0
+            return output * keep[:, None, None]
 
+        return silenced
+
+    silenced = told(silent(mechanism), mechanism)
+    if hasattr(mechanism, "looks"):
+        silenced.looks = silent(mechanism.looks)
     return silenced
 
 
@@ -183,26 +191,40 @@ def _patcher(name: str, mechanism: Callable, numbers: list[int], kept: list[Tens
         mine[numbers] = True
         return torch.where(mine[:, None, None], other, output)
 
-    patched.looks = mechanism  # what comes out is another run's; where these heads look is this run's
+    told(patched, mechanism).patched = True
+    patched.looks = looks_of(mechanism)  # what comes out is another run's; where these heads look is this run's
     return patched
 
 
 def _hider(mechanism: Callable, keep: Bool[Tensor, "*batch key"]) -> Callable:
     kept = padding(keep)
 
-    def hidden(q, k, v, visible=None, **change):
-        if isinstance(visible, Visibility):
-            return mechanism(q, k, v, visible & kept, **change)
-        seen = kept.dense(1, k.shape[-2], device=k.device)  # a matrix: in cross-attention queries may outnumber keys
-        return mechanism(q, k, v, seen if visible is None else visible & seen, **change)
+    def narrowed(call: Callable) -> Callable:
+        def hidden(q, k, v, visible=None, *rest, **change):
+            if isinstance(visible, Visibility):
+                return call(q, k, v, visible & kept, *rest, **change)
+            seen = kept.dense(
+                1, k.shape[-2], device=k.device
+            )  # a matrix: in cross-attention queries may outnumber keys
+            return call(q, k, v, seen if visible is None else visible & seen, *rest, **change)
 
+        return hidden
+
+    hidden = narrowed(mechanism)
+    for name in {"asked", "looks"} & set(dir(mechanism)):
+        setattr(hidden, name, narrowed(getattr(mechanism, name)))
     return hidden
 
 
 def _reweigher(name: str, mechanism: Callable, change_weights: Callable[[str, Tensor], Tensor]) -> Callable:
-    if hasattr(mechanism, "looks"):
+    if hasattr(mechanism, "patched"):
         raise ValueError(
             f"{name} is patched, so its weights mix nothing. Open reweighing first, and patching within it."
+        )
+    if getattr(mechanism, "adds", False):
+        raise ValueError(
+            f"{name} attends by {type(mechanism).__name__}, which does more than mix values by weights: other weights "
+            "would leave that out. Take a model without it."
         )
 
     def reweighed(q, k, v, visible=None, **change):

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -33,7 +34,9 @@ class Call:
     bias: Tensor | None = None
     sinks: Tensor | None = None
     dropout: float = 0.0
-    first_key: int = 0  # the token of the text that key 0 is, where a cache has forgotten the first ones
+    first_key: int = 0  # the token of the text that key 0 is: above 0 where a cache has forgotten the first ones, −1
+    # where a learned key stands before them
+    gate: Float[Tensor, "batch head query 1"] | None = None  # what the layer multiplied its output by
 
 
 class Keeper:
@@ -53,12 +56,24 @@ class Keeper:
         self.fitted: set[str] = set()  # the sets that fitted some call
         self.kept, self.two_texts = keep, two_texts
         self.prompts: dict[str, int] = {}  # how many keys a layer had when its text began
+        self.passed_by: set[str] = set()  # the layers that have no softmax
 
     def note(self, sentence: str) -> None:
         if sentence not in self.record.notes:
             self.record.notes.append(sentence)
 
-    def keep(self, call: Call) -> None:
+    def pass_by(self, path: str) -> None:
+        """A call that has no softmax: there is nothing to enter."""
+        self.passed_by.add(path)
+        self.note(
+            f"{path} attends without a softmax, so entropy, sink mass and the other vitals do not apply to it: it has "
+            "no entry. Its weights can be had by attention.watching."
+        )
+
+    def keep(self, call: Call, said: str | None = None) -> None:
+        """`said`: what there is to say of this layer, for the notes."""
+        if said:
+            self.note(f"{call.name} {said}")
         with torch.no_grad(), torch.autocast(call.q.device.type, enabled=False):
             self._keep(call)
         if self.progress is not None:
@@ -66,8 +81,9 @@ class Keeper:
 
     def _keep(self, call: Call) -> None:
         q, k, v, output = (x.detach() for x in (call.q, call.k, call.v, call.output))
-        if call.kind == "cross" or q.shape[2] == k.shape[2]:
-            self.prompts[call.name] = k.shape[2]
+        own = min(call.first_key, 0)  # a learned key is no key of the text
+        if call.kind == "cross" or q.shape[2] == k.shape[2] + own:
+            self.prompts[call.name] = k.shape[2] + own
         given = {"visible": self._visible(call), "scale": call.scale, "score": call.score}
         given |= {name: None if x is None else x.detach() for name, x in (("bias", call.bias), ("sinks", call.sinks))}
         sampled = {"sample": self.sample, "seed": self.seed}
@@ -125,6 +141,8 @@ class Keeper:
         if written and not (goes_on and written > 0 and self.prompts.get(call.name) == n):
             return None
         marks = torch.cat((marks, marks.new_full((*marks.shape[:-1], written), later)), dim=-1)
+        if call.first_key < 0:  # no key of the text, so in no set; and no padding either
+            return F.pad(marks, (-call.first_key, 0), value=later).to(call.q.device)
         return marks[..., call.first_key :].to(call.q.device)
 
     def _visible(self, call: Call) -> Visibility | Tensor | None:
@@ -143,8 +161,13 @@ class Keeper:
     def _check_formula(self, call: Call, weights: Tensor, rows: Tensor, visible_keys: Tensor, score: float) -> None:
         """Do the weights, applied to the values, give what the layer gave? If not, its vitals are not its own."""
         v = _for_every_head(call.v.detach(), call.q.shape[1]).to(weights.dtype)
+        gate = 1 if call.gate is None else call.gate.detach()[:, :, rows]
         some = (visible_keys[:, :, rows] > 0)[..., None]
-        off = ((weights @ v - call.output.detach()[:, :, rows]) * some).abs().amax().item() if some.any() else 0.0
+        off = (
+            ((gate * (weights @ v) - call.output.detach()[:, :, rows]) * some).abs().amax().item()
+            if some.any()
+            else 0.0
+        )
         rounding = torch.finfo(call.q.dtype).eps * max(1.0, score)  # of the scores, and so of the weights
         if off > (1e-3 + 8 * rounding) * v.abs().amax().item():
             self.note(

@@ -22,7 +22,8 @@ class AttentionCall:
     finite: bool  # whether q, k, v and the output hold no NaN and no infinity
     rows: Int[Tensor, "row"]  # the sampled query rows (indices of queries)
     weights: Float[Tensor, "batch head row key"]  # their weights, in float16
-    first_key: int = 0  # the token of the text that key 0 is: above 0 where a cache has forgotten the first ones
+    first_key: int = 0  # the token of the text that key 0 is: above 0 where a cache has forgotten the first ones, −1
+    # where a learned key stands before them
     scale: float | None = None  # what the scores were multiplied with; None: not known
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from attn_course.attention import MultiHead
+from attn_course.attention.option import asks, told
 from attn_course.attention.watching import exchanged
 from attn_course.diagnosis.keeping import Call, Keeper, as_kept, in_backward
 from attn_course.diagnosis.record import Record
@@ -88,7 +89,7 @@ def watch(
 
             stack.enter_context(watching_gradients(model, record))
         yield record
-    _after(name, layers, record, bool(ran))
+    _after(name, layers, record, bool(ran), keeper.passed_by)
     keeper.finish()
 
 
@@ -136,13 +137,19 @@ class _Beside:
 
     def __init__(self, path: str, mechanism: Callable, keeper: Keeper, crossing: dict[str, bool]):
         self.path, self.mechanism, self.keeper, self.crossing = path, mechanism, keeper, crossing
+        told(self, mechanism)
 
     def __call__(self, q, k, v, visible=None, **change):
         output = self.mechanism(q, k, v, visible, **change)
         if not in_backward():
             kind = "cross" if self.crossing.get(self.path) else "self"
-            known = {name: change.get(name) for name in ("scale", "score")}
-            self.keeper.keep(Call(self.path, kind, q, k, v, output, visible, **known))
+            with torch.no_grad():
+                asked = asks(self.mechanism, q, k, v, visible, **change)
+            if asked is None:
+                self.keeper.pass_by(self.path)
+            else:
+                said = asked.pop("said", None)
+                self.keeper.keep(Call(self.path, kind, output=output, **asked), said)
         return output
 
     def __deepcopy__(self, memo: dict) -> Callable:
@@ -190,11 +197,11 @@ def _uncompiled(model: nn.Module):
     return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
 
 
-def _after(name: str, layers: dict[str, nn.Module], record: Record, ran: bool) -> None:
+def _after(name: str, layers: dict[str, nn.Module], record: Record, ran: bool, passed_by: set[str]) -> None:
     if not ran:
         record.notes.append(f"{name} did not run while it was watched.")
         return
-    called = set(record.layers)
+    called = set(record.layers) | passed_by
     silent = [path for path in layers if path not in called]
     if not called:
         reasons = " ".join(("", *record.notes))

@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_course.attention import KVCache, MultiHead, NoPositions, Visibility, attention
+from attn_course.attention.making import check_shared
+from attn_course.models.registers import Registers
 
 Stream = Float[Tensor, "batch token d_model"]
 Memory = Float[Tensor, "batch key d_model"]
@@ -95,6 +97,9 @@ class Stack(nn.Module):
     norm            makes one normalisation of d_model features: nn.LayerNorm, nn.RMSNorm
     feed_forward    makes one network from d_model, d_hidden and bias
     shared          one block run `layers` times, with the same weights each time (Lan et al. 2019)
+    registers       how many learned tokens stand before the text (`models.registers`)
+
+    An option with parameters is given as a class or a maker, so that each layer has its own (`attention.making`).
     """
 
     def __init__(
@@ -113,12 +118,17 @@ class Stack(nn.Module):
         feed_forward: Callable = FeedForward,
         bias: bool = True,
         shared: bool = False,
+        registers: int = 0,
     ):
         super().__init__()
         if layers < 1:
             raise ValueError(f"A stack has at least one layer, got layers={layers}.")
         self.d_model, self.layers = d_model, layers
         self.positions = NoPositions() if positions is None else positions
+        check_shared(mechanism, (1 if shared else layers) * (2 if cross else 1))
+        if registers and cross:
+            raise ValueError("Registers stand before a text that looks at nothing else: leave out registers or cross.")
+        self.registers = Registers(registers, d_model) if registers else None
 
         def one_block() -> PreNorm:
             looks = MultiHead(d_model, heads, kv_heads, d_head, mechanism, self.positions, bias)
@@ -139,20 +149,28 @@ class Stack(nn.Module):
         at: Int[Tensor, "*batch token"] | None = None,
     ) -> Stream:
         """x through every block. `caches`: one for each layer, from `caches()`."""
+        n = x.shape[1]
+        if self.registers is not None:
+            x, visible, at = self.registers.before(x, visible, at, caches)
         for layer in range(self.layers):
             cache = None if caches is None else caches[layer]
             block = self.blocks[layer % len(self.blocks)]
             x = block(x, visible, memory, memory_visible, cache, at)
-        return self.norm(x)
+        return self.norm(x[:, -n:])
 
     def caches(self, limit: int | None = None) -> list[KVCache]:
         """An empty cache for each layer."""
+        limit = None if limit is None else limit + (0 if self.registers is None else len(self.registers))
         return [KVCache(limit) for _ in range(self.layers)]
 
+    def read(self, caches: list[KVCache] | None) -> int:
+        """How many tokens of the text the caches hold; registers are not of the text."""
+        held = caches[0].length if caches else 0
+        return held if self.registers is None else max(held - len(self.registers), 0)
 
-def places(tokens: Int[Tensor, "batch token"], caches: list[KVCache] | None = None) -> Int[Tensor, "token"]:
-    """Where these tokens stand: after those in the caches, or from 0."""
-    start = caches[0].length if caches else 0
+
+def places(tokens: Int[Tensor, "batch token"], start: int = 0) -> Int[Tensor, "token"]:
+    """Where these tokens stand: one after the other, the first at `start`."""
     return torch.arange(start, start + tokens.shape[1], device=tokens.device)
 
 

@@ -36,7 +36,9 @@ class Decoder(nn.Module):
     ) -> Stream:
         """The tokens' vectors, with their positions if the encoding adds them here."""
         check_tokens(tokens, self.token)
-        return self.stack.positions.add(self.token(tokens), places(tokens, caches) if at is None else at)
+        return self.stack.positions.add(
+            self.token(tokens), places(tokens, self.stack.read(caches)) if at is None else at
+        )
 
     def run(
         self,
