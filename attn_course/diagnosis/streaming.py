@@ -130,8 +130,9 @@ class _Sums:
         b, heads, rows, keys = strip.batch, strip.heads, strip.rows, strip.keys
         sees = strip.visible_keys > 0  # (head, row)
         m, z, p = strip.exponentials()
-        columns, block = _columns(strip, self.sets[b, keys])
-        values = self._values(b, heads, keys, columns)
+        if heads.start == 0:  # the same for all heads of these rows
+            self.columns, self.block = _columns(strip, self.sets[b, keys])
+        values = self._values(b, heads, keys, self.columns)
         mixed = (p.view(values.shape[0], -1, p.shape[-1]) @ values).view(*p.shape[:2], -1)  # (head, row, column)
         l = mixed[..., 0]  # noqa: E741 (the symbol of the flash-attention papers)
         shift = torch.mul(p, z, out=z).sum(-1)  # Σ p z
@@ -144,7 +145,7 @@ class _Sums:
         l = l.masked_fill(~sees, 1)  # noqa: E741
         entropy, energy = l.log() - shift / l, m[..., 0] + shift / l
         participation = l.square() / squares.masked_fill(~sees, 1)
-        distance = _distance(strip, p, mixed, block) / l
+        distance = _distance(strip, p, mixed, self.block) / l
         found = torch.stack((entropy, energy, distance, participation, taken / l), dim=-1)  # as in PER_QUERY
         found = torch.cat((found, mixed[..., 5:] / l[..., None]), dim=-1)  # and the sets, and the output
         self.rows[b, heads, rows] = found.masked_fill(~sees[..., None], 0)
