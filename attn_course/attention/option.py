@@ -56,7 +56,7 @@ def looks_of(mechanism: Callable) -> Callable:
 
 def told(new: Callable, mechanism: Callable) -> Callable:
     """`new`, a call that stands in for the mechanism, with what the mechanism says of itself."""
-    for name in ("asked", "looks", "adds"):
+    for name in ("asked", "looks", "adds", "patched"):
         if hasattr(mechanism, name):
             setattr(new, name, getattr(mechanism, name))
     return new

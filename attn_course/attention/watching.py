@@ -203,14 +203,13 @@ def _hider(mechanism: Callable, keep: Bool[Tensor, "*batch key"]) -> Callable:
         def hidden(q, k, v, visible=None, *rest, **change):
             if isinstance(visible, Visibility):
                 return call(q, k, v, visible & kept, *rest, **change)
-            seen = kept.dense(
-                1, k.shape[-2], device=k.device
-            )  # a matrix: in cross-attention queries may outnumber keys
+            # A matrix: in cross-attention queries may outnumber keys.
+            seen = kept.dense(1, k.shape[-2], device=k.device)
             return call(q, k, v, seen if visible is None else visible & seen, *rest, **change)
 
         return hidden
 
-    hidden = narrowed(mechanism)
+    hidden = told(narrowed(mechanism), mechanism)
     for name in {"asked", "looks"} & set(dir(mechanism)):
         setattr(hidden, name, narrowed(getattr(mechanism, name)))
     return hidden

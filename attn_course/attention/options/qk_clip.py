@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 from attn_course.attention.formula import attention_scores
 from attn_course.attention.heads import MultiHead
-from attn_course.attention.option import told
+from attn_course.attention.option import asks, told
 from attn_course.attention.options.qk_norm import QKNorm
 from attn_course.attention.watching import exchanged, layers_of
 
@@ -20,17 +20,18 @@ Largest = dict[str, Float[Tensor, "head"]]
 
 @contextmanager
 def largest_scores(model: nn.Module) -> Iterator[Largest]:
-    """While open, the largest visible |q·k|·scale of each head: layer's name → (head,), over all calls.
+    """While open, the largest visible q·k·scale of each head: layer's name → (head,), over all calls.
 
-    Before a bias by position or a soft-cap: it is what the projections make, and what clipping them can change.
+    Before a bias by position or a soft-cap, and of the text's own keys: it is what the projections make, and what a
+    clip of them can change. −∞ where no query sees any key.
     """
     largest: Largest = {}
 
     def beside(name: str, mechanism: Callable) -> Callable:
         def attend(q, k, v, visible=None, **change):
             with torch.no_grad():
-                scores = attention_scores(q, k, visible, change.get("scale"))
-                found = scores.masked_fill(scores.isneginf(), 0).abs().amax((0, 2, 3))
+                asked = asks(mechanism, q, k, v, visible, **change) or {"q": q, "scale": change.get("scale")}
+                found = attention_scores(asked["q"], k, visible, asked["scale"]).amax((0, 2, 3))
                 largest[name] = torch.maximum(largest[name], found) if name in largest else found
             return mechanism(q, k, v, visible, **change)
 
