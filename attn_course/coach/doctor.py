@@ -38,15 +38,16 @@ def doctor(
         _check_order(model, texts)
         named = {path: _read(Path(path)) for path in texts}
         report = _examined(model, named, max_tokens, rows)
-        print(report.to_text(_width(), colour=_in_colour()), end="")
+        # Files first: whoever reads along may go before the last line, and the disk behind stdout may be full.
         if json is not None:
             _write(Path(json), _as_json(report))
         if html is not None:
             from attn_course.show.report import page
 
             _write(Path(html), page(report))
+        _print(report.to_text(_width(), colour=_in_colour()), *(f"Wrote {path}.\n" for path in written))
     except DoctorError as error:
-        print(error)
+        _print(f"{error}\n", instead=str(error))
         return 1
     return 0
 
@@ -59,17 +60,28 @@ def _check_counts(max_tokens: int | None, rows: int) -> None:
 
 def _check_outputs(written: list[Path], read: list[Path]) -> None:
     """Better now than after the examination."""
-    if len({path.absolute() for path in written}) < len(written):
+    if len(written) == 2 and _same(*written):
         raise DoctorError(f"--json and --html both name {written[0]}: give them two names.")
     for path in written:
+        if str(path) == "-":
+            raise DoctorError("A report is written into a file, and - is none: name one.")
         if path.is_dir():
             raise DoctorError(f"{path} is a folder: name a file to write.")
-        if path.absolute() in {each.absolute() for each in read}:
+        if any(_same(path, each) for each in read):
             raise DoctorError(f"{path} is one of the texts to read, and would be overwritten: name another file.")
+        if path.exists() and not path.is_file():
+            continue  # a pipe or a device, which is written into
         try:
-            tempfile.TemporaryFile(dir=path.absolute().parent).close()
+            tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent).close()
         except OSError as error:
             raise DoctorError(f"{path} cannot be written: {reason(error)}.") from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    """One file, be it by two names."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    return one.is_file() and other.is_file() and one.samefile(other)
 
 
 def _check_order(model: str | None, texts: list[str]) -> None:
@@ -182,8 +194,9 @@ class _progress:
     def __enter__(self) -> Callable[[int, int], None]:
         from tqdm import tqdm
 
-        delay = TERMINAL_SECONDS if sys.stderr.isatty() else QUIET_SECONDS
-        self.bar = tqdm(unit="layer", desc="Reading", delay=delay, leave=False, file=sys.stderr)
+        nobody = sys.stderr is None  # it was closed
+        delay = TERMINAL_SECONDS if not nobody and sys.stderr.isatty() else QUIET_SECONDS
+        self.bar = tqdm(unit="layer", desc="Reading", delay=delay, leave=False, file=sys.stderr, disable=nobody)
         return self.step
 
     def step(self, done: int, in_all: int) -> None:
@@ -205,7 +218,19 @@ def _write(path: Path, text: str) -> None:
         write_whole(path.absolute(), text.encode("utf-8", errors="replace"))
     except OSError as error:
         raise DoctorError(f"{path} cannot be written: {reason(error)}.") from error
-    print(f"Wrote {path}.")
+
+
+def _print(*texts: str, instead: str | None = None) -> None:
+    """All of it now. If that fails, `instead`, or why it fails, goes to stderr; of a closed pipe `cli` takes care."""
+    if sys.stdout is None:
+        raise SystemExit(instead or "The report cannot be printed: standard output is closed.")
+    try:
+        print(*texts, sep="", end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again as it ends
+        raise SystemExit(instead or f"The report cannot be printed: {reason(error)}.") from error
 
 
 def _width() -> int:
@@ -213,4 +238,9 @@ def _width() -> int:
 
 
 def _in_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )

@@ -7,8 +7,9 @@ Only ids in the catalogue count; another id raises `catalogue.UnknownExercise`.
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -192,17 +193,26 @@ def _write(records: Records) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then move it there, so that no half of it is ever seen. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file beside its place, then move it there, so that no half of it is ever seen. Raises OSError.
+
+    A link stays a link, and its target is what is written; a file that was there keeps its permissions, a new one has
+    those that new files have (umask). A pipe or a device cannot be moved to, so it is written into.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = Path(os.path.realpath(path))
+    new = path.with_name(f".{secrets.token_hex(8)}.new")
     try:
-        with open(handle, "wb") as new:
-            new.write(content)
-            new.flush()
-            os.fsync(new.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        with open(new, "xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if path.exists():
+            os.chmod(new, stat.S_IMODE(path.stat().st_mode))
+        os.replace(new, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
 
 

@@ -1,9 +1,11 @@
 """`attn-course doctor`: what it examines, what it writes, and one sentence for everything that cannot be done."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections import namedtuple
 from importlib import resources
 from pathlib import Path
@@ -255,6 +257,65 @@ def test_what_cannot_be_written_is_said_before_the_long_run(capfd, mine, monkeyp
         assert refused(capfd, "--json", "closed/a.json") == "closed/a.json cannot be written: permission denied."
 
 
+def test_one_file_by_two_names_is_found(capfd, mine):
+    (mine / "r.json").write_text("")
+    (mine / "link").symlink_to("r.json")
+    os.link("r.json", "hard")
+    for other in (f"../{mine.name}/r.json", "link", "hard"):
+        assert "give them two names" in refused(capfd, "--json", "r.json", "--html", other)
+    (mine / "text").symlink_to("text.txt")
+    assert "would be overwritten" in refused(capfd, "--text", "text.txt", "--json", "text")
+    assert refused(capfd, "--json", "-") == "A report is written into a file, and - is none: name one."
+
+
+def test_a_pipe_gets_the_report_and_stays_a_pipe(capfd, mine):
+    os.mkfifo(mine / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((mine / "pipe").read_text()), daemon=True)
+    reader.start()
+    code, _ = run(capfd, "language", "--json", "pipe")
+    reader.join(10)
+    assert code == 0 and (mine / "pipe").is_fifo() and json.loads(read[0])["model"] == "language"
+
+
+class Failing(io.StringIO):
+    """A stdout whose disk is full, or whose reader has gone."""
+
+    def __init__(self, error: OSError):
+        super().__init__()
+        self.error = error
+        self.end = os.open(os.devnull, os.O_WRONLY)
+
+    def write(self, text):
+        raise self.error
+
+    def fileno(self):
+        return self.end
+
+
+@pytest.mark.parametrize(
+    ("stdout", "said"),
+    [
+        (Failing(OSError(28, "No space left on device")), "The report cannot be printed: no space left on device."),
+        (None, "The report cannot be printed: standard output is closed."),
+    ],
+)
+def test_what_cannot_be_printed_is_written_all_the_same(mine, monkeypatch, stdout, said):
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor", "language", "--json", "r.json"])
+    assert ended.value.code == said and json.loads(Path("r.json").read_text())["model"] == "language"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor", "language", "--rows", "0"])
+    assert ended.value.code == "--rows counts, so it is a whole number from 1 up; got 0."
+
+
+def test_files_are_there_though_nobody_reads_along(mine, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Failing(BrokenPipeError(32, "Broken pipe")))
+    assert cli.main(["doctor", "language", "--json", "r.json"]) == 0
+    assert json.loads(Path("r.json").read_text())["model"] == "language"
+
+
 def test_nothing_half_written_is_left_when_the_disk_is_full(capfd, monkeypatch):
     Path("r.json").write_text("the old one")
 
@@ -263,7 +324,7 @@ def test_nothing_half_written_is_left_when_the_disk_is_full(capfd, monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     code, said = run(capfd, "language", "--json", "r.json")
-    assert code == 1 and said.splitlines()[-1] == "r.json cannot be written: no space left on device."
+    assert code == 1 and said == "r.json cannot be written: no space left on device.\n"
     assert Path("r.json").read_text() == "the old one" and sorted(os.listdir()) == ["r.json", "text.txt"]
 
 

@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 
@@ -138,7 +137,7 @@ def test_a_read_only_folder_is_one_sentence(course, mine, monkeypatch):
     def denied(*_, **__):  # raised by hand, because root may write everywhere
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(tempfile, "mkstemp", denied)
+    monkeypatch.setattr(os, "replace", denied)
     with pytest.raises(LabError, match=r"could not be copied to .*: permission denied"):
         lay_out(mine)
 

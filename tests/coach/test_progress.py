@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -153,3 +155,43 @@ def test_reset_without_room_for_a_backup_changes_nothing(monkeypatch):
 def test_the_default_place_is_the_users_data_folder(monkeypatch):
     monkeypatch.delenv("ATTN_COURSE_HOME")
     assert progress.folder().name == "attn_course"
+
+
+# ---- a file, whole ----
+
+
+def test_a_link_stays_a_link_and_its_target_is_written(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "file").write_text("old")
+    link, loose = tmp_path / "link", tmp_path / "loose"
+    link.symlink_to(tmp_path / "far" / "file")
+    loose.symlink_to("far/new")
+    for path in (link, loose):
+        progress.write_whole(path, b"new")
+        assert path.is_symlink() and path.read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path / "far")) == ["file", "new"]
+
+
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    progress.write_whole(pipe, b"all of it")
+    reader.join(10)
+    assert read == [b"all of it"] and pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+
+
+def test_permissions_are_those_of_new_files_or_of_the_old_one(tmp_path):
+    def mode(path):
+        return stat.S_IMODE(path.stat().st_mode)
+
+    (tmp_path / "mine").write_text("")
+    (tmp_path / "mine").chmod(0o640)
+    before = os.umask(0o077)
+    try:
+        for name in ("mine", "new"):
+            progress.write_whole(tmp_path / name, b"x")
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "mine") == 0o640 and mode(tmp_path / "new") == 0o600
