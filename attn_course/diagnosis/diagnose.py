@@ -73,8 +73,8 @@ def _about(found: list[Table]) -> dict[str, str | int | float | None]:
 def _layer(table: Table, layers: int) -> Layer:
     found = measured(table)
     first = table.texts[0]
-    strongest = first.share.argmax(1).tolist()
-    token = [first.tokens[at] if first.tokens is not None and at < len(first.tokens) else None for at in strongest]
+    words = first.tokens or []
+    token = [words[at] if at is not None and at < len(words) else None for at in found.strongest]
     return Layer(
         name=table.name,
         kind=table.kind,
@@ -83,7 +83,7 @@ def _layer(table: Table, layers: int) -> Layer:
         values={name: numbers(value) for name, value in found.values.items()},
         errors={name: numbers(value) for name, value in found.errors.items()},
         sets={name: numbers(value) for name, value in found.sets.items()},
-        strongest=tuple(strongest),
+        strongest=tuple(found.strongest),
         strongest_token=tuple(token),
         nearest=tuple(found.nearest),
         offset=tuple(found.offset),

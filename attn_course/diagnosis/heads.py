@@ -30,6 +30,7 @@ class Measured:
     sets: dict[str, PerHead]  # the share of each declared set
     nearest: list[int | None]  # the head most like each
     offset: list[int | None]  # the distance, key − query, that takes most
+    strongest: list[int | None]  # the key that receives most, in the first text
 
 
 def measured(table: Table) -> Measured:
@@ -50,11 +51,20 @@ def measured(table: Table) -> Measured:
     if table.kind == "self":
         offsets = offsets_of(table)
         estimates |= {"previous_token": offsets.previous, "fixed_offset": offsets.most}
-        followed = offsets.which.tolist()
+        followed = [
+            None if most.isnan() else int(at) for most, at in zip(offsets.most.mean, offsets.which, strict=True)
+        ]
     values |= {name: each.mean for name, each in estimates.items()}
-    errors = {name: each.error for name, each in estimates.items()}
+    errors = {name: each.error.masked_fill(each.mean.isnan(), torch.nan) for name, each in estimates.items()}
     sets = {name: value for name, value in rows.items() if name not in (*PER_QUERY, "null")}
-    return Measured(values, errors, sets, near, followed)
+    return Measured(values, errors, sets, near, followed, strongest_of(table))
+
+
+def strongest_of(table: Table) -> list[int | None]:
+    """The key of the first text that receives most; None if what it receives is no number."""
+    share = table.texts[0].share
+    known = ~share.isnan().any(1)
+    return [int(at) if sound else None for at, sound in zip(share.argmax(1), known, strict=True)]
 
 
 def value_of_strongest(text: Text) -> PerHead:
@@ -63,7 +73,8 @@ def value_of_strongest(text: Text) -> PerHead:
     for share, seen, norm in zip(text.share, text.seen, text.value_norm, strict=True):
         others = seen.clone()
         others[share.argmax()] = False
-        found.append(norm[share.argmax()] / norm[others].median() if others.any() else norm.new_tensor(torch.nan))
+        known = others.any() and not share.isnan().any()
+        found.append(norm[share.argmax()] / norm[others].median() if known else norm.new_tensor(torch.nan))
     return torch.stack(found)
 
 
@@ -101,6 +112,7 @@ def offsets_of(table: Table) -> Offsets:
         error = (squares / (n - 1).clamp(min=1) / n.clamp(min=1)).sqrt().where(n > 1, torch.nan)
     which = mean.where(enough, -1).nan_to_num(-1).argmax(1)
     at = torch.arange(table.heads)
+    mean = mean.masked_fill(_not_numbers(table)[:, None], torch.nan)
     before = longest - 2  # offset −1; offsets go from 1 − longest to longest − 1
     return Offsets(
         Estimate(mean[:, before], error[:, before]), Estimate(mean[at, which], error[at, which]), which - (longest - 1)
@@ -204,15 +216,31 @@ def _rest(weights: Float[Tensor, "row key"], sinks: Bool[Tensor, "key"], n: Int[
 
 
 def _close(table: Table) -> tuple[dict[str, Estimate], list[int | None]]:
-    """Sampled measures, one a head; of divergence that to the nearest other head, and which it is."""
+    """Sampled measures, one a head; of divergence that to the nearest other head, and which it is.
+
+    A head whose weights are not all numbers has none of them, and is nobody's nearest.
+    """
     nobody: list[int | None] = [None] * table.heads
     if not all(text.close for text in table.texts):
         return {}, nobody
+    sick = _not_numbers(table)
     found = {name: combined([(text.queries, text.close[name]) for text in table.texts]) for name in CLOSE}
-    both = found["divergence"]
-    if table.heads == 1:
-        alone = torch.full((1,), torch.nan)
-        return found | {"divergence": Estimate(alone, alone)}, nobody
-    itself = torch.eye(table.heads, dtype=torch.bool)
-    at, near = torch.arange(table.heads), both.mean.masked_fill(itself, torch.inf).argmin(1)
-    return found | {"divergence": Estimate(both.mean[at, near], both.error[at, near])}, near.tolist()
+    both = found.pop("divergence")
+    found = {name: _without(sick, each) for name, each in found.items()}
+    unlike = torch.eye(table.heads, dtype=torch.bool) | sick | sick[:, None] | both.mean.isnan()
+    at, near = torch.arange(table.heads), both.mean.masked_fill(unlike, torch.inf).argmin(1)
+    alone = unlike.all(1)
+    nearest = _without(alone, Estimate(both.mean[at, near], both.error[at, near]))
+    who = [None if nobody else each for nobody, each in zip(alone.tolist(), near.tolist(), strict=True)]
+    return found | {"divergence": nearest}, who
+
+
+def _without(heads: Bool[Tensor, "head"], of: Estimate) -> Estimate:
+    """Not measured in these heads."""
+    return Estimate(of.mean.masked_fill(heads, torch.nan), of.error.masked_fill(heads, torch.nan))
+
+
+def _not_numbers(table: Table) -> Bool[Tensor, "head"]:
+    """Heads that gave some query weights that are not numbers."""
+    sick = [(text.rows["entropy"].isnan() & text.choosing).any(1) | text.share.isnan().any(1) for text in table.texts]
+    return torch.stack(sick).any(0)

@@ -271,6 +271,26 @@ def test_blocks_and_gradients_are_means_over_records():
     assert found.values["gradient_ratio"] == pytest.approx(0.15) and found.importance == (0.5, 1.0, 0.25)
 
 
+@pytest.mark.parametrize("rows", [slice(None), slice(25, None)], ids=["all queries", "some queries"])
+def test_a_head_that_is_not_finite_has_no_numbers_and_takes_none_from_the_others(rows):
+    q, k, v = random_qkv(n=40, heads=5, sharp=2.0)
+    q[:, 3] = q[:, 4]
+    k[:, 3] = k[:, 4]
+    q[:, 1, rows] = torch.nan
+    layer = diagnose(keep(Record("m"), q, k, v, sample=None)).layers[0]
+    others = [0, 2, 3, 4]
+    alone = diagnose(keep(Record("m"), *(x[:, others] for x in (q, k, v)), sample=None)).layers[0]
+    for name, values in layer.values.items():
+        # What is taken on rows that are numbers may stay.
+        assert values[1] is None or (rows.start and name.startswith("entropy_rest")), name
+        assert [values[head] for head in others] == list(alone.values[name]), name
+        assert layer.errors.get(name, values)[1] is None or name.startswith("entropy_rest")
+    assert (layer.nearest[1], layer.offset[1], layer.strongest[1], layer.strongest_token[1]) == (None,) * 4
+    assert [layer.nearest[head] for head in others] == [others[head] for head in alone.nearest]
+    (pair,) = [each for each in diagnose(keep(Record("m"), q, k, v, sample=None)).findings if each.severity == "look"]
+    assert pair.name == "duplicate-heads" and [place.head for place in pair.where] == [3, 4]
+
+
 def test_an_empty_record_and_two_models_are_one_sentence():
     with pytest.raises(ValueError, match=r"^No attention was watched: .*\.$"):
         diagnose(Record("m"))
