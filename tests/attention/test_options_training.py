@@ -1,6 +1,7 @@
 """σReparam against singular values, and QK-clip against what it promises: on the same input, a largest score of tau."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -166,6 +167,13 @@ def test_the_largest_score_is_that_of_the_visible_pairs_over_all_calls():
     for name, found in largest.items():
         scores = [attention_scores(each.q, each.k, each.visible) for each in maps if each.name == name]
         torch.testing.assert_close(found, torch.stack([each.amax((0, 2, 3)) for each in scores]).amax(0))
+
+
+def test_the_largest_score_of_normalised_queries_and_keys_is_below_their_gain():
+    model = gpt(mechanism=partial(QKNorm, gain=3.0)).eval()
+    with largest_scores(model) as largest:
+        model(text())
+    assert all((0 < each).all() and (each <= 3.0 + 1e-6).all() for each in largest.values())
 
 
 def test_clipping_holds_the_scores_down_while_a_model_trains():

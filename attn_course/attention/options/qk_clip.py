@@ -30,8 +30,9 @@ def largest_scores(model: nn.Module) -> Iterator[Largest]:
     def beside(name: str, mechanism: Callable) -> Callable:
         def attend(q, k, v, visible=None, **change):
             with torch.no_grad():
-                asked = asks(mechanism, q, k, v, visible, **change) or {"q": q, "scale": change.get("scale")}
-                found = attention_scores(asked["q"], k, visible, asked["scale"]).amax((0, 2, 3))
+                asked = asks(mechanism, q, k, v, visible, **change) or {"q": q, "k": k, "scale": change.get("scale")}
+                keys = asked["k"][..., -k.shape[-2] :, :]  # a key of the mechanism's own stands before them
+                found = attention_scores(asked["q"], keys, visible, asked["scale"]).amax((0, 2, 3))
                 largest[name] = torch.maximum(largest[name], found) if name in largest else found
             return mechanism(q, k, v, visible, **change)
 
