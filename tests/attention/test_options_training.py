@@ -173,7 +173,7 @@ def test_the_largest_score_of_normalised_queries_and_keys_is_below_their_gain():
     model = gpt(mechanism=partial(QKNorm, gain=3.0)).eval()
     with largest_scores(model) as largest:
         model(text())
-    assert all((0 < each).all() and (each <= 3.0 + 1e-6).all() for each in largest.values())
+    assert all((each > 0).all() and (each <= 3.0 + 1e-6).all() for each in largest.values())
 
 
 def test_clipping_holds_the_scores_down_while_a_model_trains():
