@@ -16,3 +16,4 @@ class Case:
     layers: tuple[Layer, ...]
     blocks: tuple[Block, ...]
     gradients: tuple[Gradients, ...]
+    unsound: tuple[str, ...] = ()  # parameters that hold NaN or infinity

@@ -17,11 +17,12 @@ from attn_course.diagnosis.tables import Table, tables
 DIGITS = 5  # of a number in a report: more would be noise, and bytes
 
 
-def diagnose(record: Record | Sequence[Record]) -> Report:
+def diagnose(record: Record | Sequence[Record], unsound: Sequence[str] = ()) -> Report:
     """What is right and what is wrong with a model, from a run under `watch`; or from several, each of other texts.
 
-    Measures are means over texts, calls and queries; padding's queries are left out. Raises ValueError with one
-    sentence if no attention was watched, or if the records are of two models.
+    Measures are means over texts, calls and queries; padding's queries are left out. `unsound` names parameters that
+    are not finite (`weights.unsound`), for a record does not hold weights. Raises ValueError with one sentence if no
+    attention was watched, or if the records are of two models.
     """
     records = (record,) if isinstance(record, Record) else tuple(record)
     _check(records)
@@ -33,6 +34,7 @@ def diagnose(record: Record | Sequence[Record]) -> Report:
         tuple(_layer(table, len(found)) for table in found),
         _blocks(records),
         _gradients(records),
+        tuple(unsound),
     )
     return Report(
         model=records[0].model,

@@ -120,20 +120,29 @@ def _library(model) -> Reader:
         module=model.model,
         most=_positions(model.model.config),
         tokens=tokens,
-        notes=_notes(both, getattr(model, "missing", ())),
+        notes=_notes(both, getattr(model, "missing", ()), getattr(model, "unused", ())),
     )
 
 
-def _notes(both: bool, missing: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(both: bool, missing: tuple[str, ...], unused: tuple[str, ...]) -> tuple[str, ...]:
     said = ["Encoder and decoder were given the same text."] if both else []
     if missing:
         one = len(missing) == 1
         said.append(
             f"{len(missing)} of the model's weights {'is' if one else 'are'} not in its files, so "
-            f"{'it is' if one else 'they are'} random: "
-            f"{', '.join(missing[:3])}{' and others' if len(missing) > 3 else ''}."
+            f"{'it is' if one else 'they are'} random: {_some(missing)}."
+        )
+    if unused:
+        one = len(unused) == 1
+        said.append(
+            f"{len(unused)} of the weights in its files {'has' if one else 'have'} no place in the model that was "
+            f"examined, so nothing is said about {'it' if one else 'them'}: {_some(unused)}."
         )
     return tuple(said)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
 
 
 def _special_ids(tokenizer) -> set[int]:

@@ -19,6 +19,7 @@ from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.report import Report
 from attn_course.diagnosis.watch import watch
 from attn_course.diagnosis.watch_library import attention_layers
+from attn_course.diagnosis.weights import unsound
 
 Progress = Callable[[int, int], object]  # called with (entries so far, entries in all)
 OWN_TEXT = Path(__file__).parent / "text.txt"  # what is read if nothing else is given: about 200 tokens
@@ -50,7 +51,7 @@ def examine(
     with _fused(reads.module):
         _check_memory(reads, list(tokens.values()), rows)
         records = _watched(reads, tokens, rows, progress)
-    report = diagnose(records)
+    report = diagnose(records, unsound(reads.module))
     return replace(report, about=report.about | {"texts": ", ".join(named)}, notes=(*reads.notes, *report.notes))
 
 

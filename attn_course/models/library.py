@@ -20,11 +20,12 @@ _RECORDER = "attn_course_recorder"
 class LibraryModel:
     """A pretrained model with its tokenizer, as the library keeps them. Make one with `load`."""
 
-    def __init__(self, name: str, model, tokenizer, missing: tuple[str, ...] = ()):
+    def __init__(self, name: str, model, tokenizer, missing: tuple[str, ...] = (), unused: tuple[str, ...] = ()):
         self.name = name
         self.model = model
         self.tokenizer = tokenizer
         self.missing = missing  # weights that its files do not hold, so that they are random
+        self.unused = unused  # weights of its files that it has no place for, as those of a head that is not loaded
 
     def __repr__(self) -> str:
         config = self.model.config
@@ -90,7 +91,8 @@ def load_from_library(name: str) -> LibraryModel:
             f"{weight} has shape {tuple(there)} in {source} where the configuration promises {tuple(here)}: the "
             "weights and the configuration belong to two models."
         )
-    return LibraryModel(name, model.eval(), tokenizer, tuple(sorted(loaded["missing_keys"])))
+    missing, unused = (tuple(sorted(loaded[f"{kind}_keys"])) for kind in ("missing", "unexpected"))
+    return LibraryModel(name, model.eval(), tokenizer, missing, unused)
 
 
 def _recorder_into(layers: list[LayerRecord]) -> str:

@@ -363,6 +363,13 @@ def test_weights_that_are_missing_are_random_and_said_to_be(capfd, saved, mine):
     assert code == 0 and "12 of the model's weights are not in its files, so they are random" in " ".join(said.split())
 
 
+def test_weights_without_a_place_are_said_to_be_left_out(capfd, saved, mine):
+    folder = copy_of(saved("gpt2"), mine, n_layer=1)
+    code, said = run(capfd, folder, "--text", "text.txt")
+    assert code == 0
+    assert "in the model that was examined, so nothing is said about them: h.1.attn.c_attn" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [

@@ -8,6 +8,7 @@ from sound_models import SHIPPED, UNTRAINED, shipped, untrained
 from attn_course.attention import causal, visible_where
 from attn_course.diagnosis.diagnose import diagnose
 from attn_course.diagnosis.findings import RULES
+from attn_course.diagnosis.readers import CharacterModel
 from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.report import SEVERITIES, SURENESS, Place
 from attn_course.diagnosis.run import OWN_TEXT, examine
@@ -316,3 +317,16 @@ def test_nan_weights_name_their_layer():
     (fault,) = diagnose(record).of_severity("fault")
     assert fault.name == "not-finite" and "stack.blocks.1.attention.w_k" in fault.evidence
     assert fault.where[0] == Place(layer=1)
+
+
+def test_a_weight_that_is_not_finite_is_found_though_no_text_used_it():
+    model = CharacterModel("language")
+    with torch.no_grad():
+        model.model.token.weight[documentation().characters.index("~"), 3] = -torch.inf
+    report = examine(model, ["the cat sat on the mat and then it slept for the rest of the day"])
+    (fault,) = report.of_severity("fault")
+    assert (fault.name, fault.sure, fault.where) == ("not-finite", "strong", ())
+    assert fault.evidence.startswith("token.weight holds NaN or infinity. These texts did not use it")
+    used = examine(model, ["the cat sat ~ on the mat and then it slept for the rest of the day"])
+    (fault,) = used.of_severity("fault")
+    assert "The first parameter that is not finite itself is token.weight." in fault.evidence and fault.where

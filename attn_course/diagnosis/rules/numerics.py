@@ -14,11 +14,12 @@ def not_finite(case: Case) -> list[Finding]:
     blocks = [Place(block=at) for at, block in enumerate(case.blocks) if not block.finite]
     first = next((record.first_not_finite for record in case.records if record.first_not_finite), None)
     if not (layers or blocks or first):
-        return []
+        return _not_finite_and_not_used(case)
     where = tuple(layers + blocks)
     begins = f"It begins in {first}, the first module whose output is not finite. " if first else ""
     spread = f"Of the attention layers, {len(layers)} of {len(case.tables)} are touched" if layers else ""
     spread += f", {listed(layers[:1])} first." if layers else "No attention layer is touched."
+    spread += f" The first parameter that is not finite itself is {case.unsound[0]}." if case.unsound else ""
     return [
         Finding(
             name="not-finite",
@@ -31,6 +32,28 @@ def not_finite(case: Case) -> list[Finding]:
             remedy="Look at that module's weights and at what goes into it. Weights that are NaN were saved after a "
             "training that had diverged: go back to an earlier checkpoint. Infinity out of finite numbers is overflow: "
             "compute that module in float32 or bfloat16.",
+        )
+    ]
+
+
+def _not_finite_and_not_used(case: Case) -> list[Finding]:
+    """Weights that are no numbers, though every number that the texts gave rise to was one."""
+    if not case.unsound:
+        return []
+    first, more = case.unsound[0], len(case.unsound) - 1
+    others = f" and {count(more, 'other parameter')} hold" if more else " holds"
+    return [
+        Finding(
+            name="not-finite",
+            title="Numbers that are not finite",
+            severity="fault",
+            sure="strong",
+            measured="on every weight",
+            where=(),
+            evidence=f"{first}{others} NaN or infinity. These texts did not use {'them' if more else 'it'}, or not "
+            "those rows; another will.",
+            remedy="Weights that are NaN were saved after a training that had diverged, or written wrongly: go back to "
+            "an earlier checkpoint.",
         )
     ]
 
