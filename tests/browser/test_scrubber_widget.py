@@ -129,28 +129,38 @@ def test_the_cursor_and_its_dot_stand_on_the_curve(mount):
 
 
 def test_words_say_what_has_changed_since_the_start(mount):
-    shown = mount(whole(axes={"loss": "nats"}, healthy={"loss": (0.2, 0.6)}, marks={20: "the head forms"}, at=2))
+    more = {"axes": {"loss": "nats"}, "healthy": {"loss": (0.2, 0.6), "grows": (-math.inf, 50)}}
+    shown = mount(whole(**more, marks={15: "the head forms"}, at=2))
     assert shown.words() == (
-        "Step 20 of 100: the head forms. Loss 1.00 nats, fallen by 3.00, above its healthy 0.200 to 0.600; "
-        "grows 1000, risen to 1000 times what it was."
+        "Step 20 of 100 (the head forms), compared with step 0. Loss 1.00 nats, down 3.00, above its healthy range, "
+        "0.2 to 0.6; grows 1000, 1000 times what it was, above what is healthy, at most 50."
     )
-    shown.set(at=4)
-    assert "Loss 0.250 nats, fallen by 3.75, within its healthy" in shown.words()
+    shown.set(at=3)
+    assert shown.words().startswith(
+        "Step 60 of 100, compared with step 0. Loss 0.500 nats, down 3.50, within its healthy range"
+    )
     shown.set(at=0)
-    assert "Loss 4.00 nats, as at the start" in shown.words()
+    assert (
+        "Loss 4.00 nats, as at the start" in shown.words() and "grows 1.00, as at the start, healthy" in shown.words()
+    )
 
 
 def test_a_run_that_diverged_is_a_gap_and_said(mount):
     runs = {"plain": {"curves": {"loss": BROKEN}}, "with a remedy": {"curves": {"loss": LOSS}}}
     shown = mount(scrubber(STEPS, runs=runs, at=3))
-    assert (
-        "Plain: loss diverged: its last number is of step 5. With a remedy: loss 0.500, fallen by 3.50" in shown.words()
-    )
+    assert "plain: loss diverged after step 5. with a remedy: loss 0.500, down 3.50." in shown.words()
     assert shown.root.locator(".r-now b").all_inner_texts() == ["diverged", "0.500"]
-    lines = shown.root.locator(".r-line")
+    lines = shown.root.locator(".r-chart .r-line")
     assert lines.nth(0).get_attribute("d").count("L") == 1 and lines.nth(1).get_attribute("d").count("L") == 4
     assert shown.root.locator(".r-end").count() == 1
     assert shown.root.locator(".r-dot").nth(0).get_attribute("visibility") == "hidden"
+
+
+def test_what_diverges_together_is_said_once(mount):
+    shown = mount(scrubber(STEPS, {"loss": BROKEN, "vital": BROKEN}, at=4))
+    assert "All curves diverged after step 5." in shown.words()
+    shown.set(at=1)
+    assert "Loss 3.00, down 1.00; vital 3.00, down 1.00." in shown.words()
 
 
 def test_a_gap_that_ends_is_no_divergence(mount):
@@ -213,3 +223,17 @@ def test_it_plays_to_the_end_and_is_quiet_meanwhile(mount):
 def test_who_wants_less_motion_is_offered_none(mount, page):
     page.emulate_media(reduced_motion="reduce")
     assert not mount(whole()).root.locator(".r-play").is_visible()
+
+
+def test_nothing_moves_under_the_pointer(mount, page):
+    """A run diverges, a mark appears, a sentence gets longer: charts and maps stay where they are."""
+    page.set_viewport_size({"width": 400, "height": 900})
+    runs = {"plain": {"curves": {"loss": BROKEN, "vital": GROWS}}, "other": {"curves": {"loss": LOSS, "vital": LOSS}}}
+    runs["other"]["maps"] = {"a head": WEIGHTS}
+    shown = mount(scrubber(STEPS, runs=runs, marks={20: "it diverges"}))
+    places = set()
+    for at in range(5):
+        shown.set(at=at)
+        parts = [shown.root.locator(name).first for name in (".r-chart", ".r-map", ".r-scale")]
+        places.add(tuple(round(part.bounding_box()["y"]) for part in parts))
+    assert len(places) == 1

@@ -75,6 +75,11 @@ def test_the_axis_is_logarithmic_over_three_decades_or_as_asked():
         scrubber(STEPS, curves, log=["reaches zero"])
 
 
+def test_a_healthy_range_may_be_open_on_one_side():
+    told = scrubber(STEPS, {"loss": [3, 2, 1]}, healthy={"loss": (-math.inf, 2)}).recording
+    assert told["curves"][0]["healthy"] == [None, 2]
+
+
 def test_runs_side_by_side_may_hold_different_things():
     runs = {
         "plain": {"curves": {"loss": [3, 2, 1]}, "maps": {"a head": WEIGHTS}},
@@ -106,11 +111,11 @@ def test_a_history_brings_its_own_steps():
 def test_without_a_recording_it_shows_attention_over_and_over():
     told = ScrubberWidget().recording
     packed = told["maps"]
-    maps = values(packed, packed["runs"][0]["weights"], (10, 12, 12))
+    maps = values(packed, packed["runs"][0]["weights"], (7, 12, 12))
     square = told["points"]["squares"]["tokens"]
-    shares = values({"bits": 16, "low": 0, "high": 1}, told["points"]["runs"][0]["tokens"], (10, 12, 2))
+    shares = values({"bits": 16, "low": 0, "high": 1}, told["points"]["runs"][0]["tokens"], (7, 12, 2))
     places = torch.tensor(square["corner"]) + square["side"] * shares
-    for layer in range(9):
+    for layer in range(6):
         x = places[layer][None, None]
         assert torch.allclose(attention_weights(x, x)[0, 0], maps[layer], atol=2e-3)
         assert torch.allclose(maps[layer] @ places[layer], places[layer + 1], atol=2e-3)
@@ -133,6 +138,7 @@ def test_without_a_recording_it_shows_attention_over_and_over():
         ({"points": {"p": PLACES}, "tokens": "abcde"}, r"equally many tokens, got \[4, 5\]"),
         ({"axes": {"los": "nats"}}, "axes speaks of 'los'; the curves are loss"),
         ({"healthy": {"loss": (3, 1)}}, r"should be \(low, high\), got \(3, 1\)"),
+        ({"healthy": {"loss": (-math.inf, math.inf)}}, r"should be \(low, high\), got \(-inf, inf\)"),
         ({"marks": {30: "later"}}, "The mark at 30 lies outside the steps, 0 to 20"),
         ({"runs": {"a": {"curves": {}}}}, "not both"),
         ({"curves": None, "runs": {}}, "1 to 4 runs"),

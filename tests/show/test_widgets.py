@@ -47,7 +47,7 @@ def test_repr_is_short_and_stable():
     assert repr(HeadsWidget()) == "HeadsWidget(2 layers of 4 heads, 1 sentence)"
     assert repr(InductionWidget()) == "InductionWidget(2 models of 2 layers, 9 steps from 0 to 800)"
     assert repr(AttentionViewWidget()) == "AttentionViewWidget(2 layers of 4 heads, 12 tokens)"
-    assert repr(ScrubberWidget()) == "ScrubberWidget(2 curves, 1 map, 1 cloud; 10 moments, layer 0 to 9)"
+    assert repr(ScrubberWidget()) == "ScrubberWidget(2 curves, 1 map, 1 cloud; 7 moments, layer 0 to 6)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 

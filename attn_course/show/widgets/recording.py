@@ -122,13 +122,13 @@ def _known(given, names: Sequence[str], what: str) -> dict:
     return given
 
 
-def _band(name: str, band) -> list[float] | None:
+def _band(name: str, band) -> list[float | None] | None:
     if band is None:
         return None
     low, high = map(float, band)
-    if not low < high:
+    if not low < high or (math.isinf(low) and math.isinf(high)):
         raise ValueError(f"The healthy range of {name} should be (low, high), got ({low:g}, {high:g}).")
-    return [low, high]
+    return [None if math.isinf(bound) else bound for bound in (low, high)]
 
 
 def _log(name: str, runs: list[list[float]], log, names: Sequence[str]) -> bool:

@@ -80,7 +80,6 @@ function render({ model, el }) {
     hovered = token;
     grid.dispatchEvent(new Event("attn:changed", { bubbles: true }));
   };
-  const fields = maps.names.length ? maps.queries * maps.keys : 0;
   const title = (run, name) => (several ? `${runs[run]}: ${name}` : name);
   const pictures = runs.map((_, run) => [
     ...maps.names
@@ -100,42 +99,53 @@ function render({ model, el }) {
         return { node: box.node, draw: (at, cell, token) => box.draw(pointsAt(codes, many, square, at), token) };
       }),
   ]);
-  const heading = (run) => html("div", { class: "r-run", style: `--hue:${hues[run]}` }, html("i", {}), runs[run]);
-  const grid = html(
-    "div",
-    { class: several ? "r-several" : "" },
-    ...pictures.map((own, run) =>
-      html("div", {}, several ? heading(run) : null, html("div", { class: "r-pictures" }, ...own.map(({ node }) => node))),
-    ),
-  );
-  grid.style.setProperty("--runs", runs.length);
+  const stroke = (run) =>
+    svg("svg", { viewBox: "0 0 26 6", "aria-hidden": "true" }, line(1, 3, 25, 3, { class: `r-line r-run${run}` }));
+  const heading = (run) => html("div", { class: "r-run", style: `--hue:${hues[run]}` }, stroke(run), runs[run]);
+  const most = Math.max(...pictures.map((own) => own.length));
+  const picturesOf = (own) => html("div", { class: "r-pictures" }, ...own.map(({ node }) => node));
+  const sides = pictures.map((own, run) => html("div", {}, several ? heading(run) : null, picturesOf(own)));
+  const grid = html("div", { class: "r-grid" }, ...sides);
+  // Runs of few pictures stand beside each other, others below.
+  const beside = several && most * runs.length <= 4;
+  grid.style.setProperty("--beside", beside ? runs.length : 1);
+  grid.style.setProperty("--wide", clamp(most, 1, 4));
+  const charted = html("div", { class: "r-curves" }, ...charts.map(({ node }) => node));
+  charted.classList.toggle("r-of-runs", several);
+  charted.style.setProperty("--wide", Math.ceil(charts.length / Math.ceil(charts.length / 4)) || 1);
+  const bar = html("i", { style: cividisBar() });
   const scale = html(
     "div",
     { class: "r-scale soft" },
-    html("span", {}, fields ? told(maps.low) : ""),
-    html("i", { style: cividisBar() }),
-    html("span", {}, fields ? told(maps.high) : ""),
-    html("span", {}, maps.weights ? "weight, coloured by its root; a row for each query, a column for each key" : "a row for each query, a column for each key"),
+    ...(maps.names.length ? [html("span", {}, plainly(maps.low)), bar, html("span", {}, plainly(maps.high))] : []),
+    ...(maps.names.length ? [html("span", {}, sayScale(maps))] : []),
   );
-  scale.hidden = !fields;
-  const mark = html("p", { class: "r-said" });
-  mark.hidden = !marks.length;
+  scale.hidden = !maps.names.length;
+  const mark = html("b", {});
+  const keys = runs.map((name, run) => html("span", { class: "r-key", style: `--hue:${hues[run]}` }, stroke(run), name));
+  const under = html("p", { class: "r-under" }, mark, ...(several ? keys : []));
+  under.hidden = !marks.length && !several;
   const body = [
     html("div", { class: "r-top" }, step.node, play.node),
-    mark,
-    html("div", { class: "r-curves" }, ...charts.map(({ node }) => node)),
+    under,
+    charted,
     grid,
     scale,
   ];
 
+  // Since the step before
+  const isHere = (at) => ([step]) => step <= steps[at] && !(step <= steps[at - 1]);
+  let tallest = 0; // the sentence: what stands below it should not jump
   const say = (at, found) => {
     const named = { name: step_name, at: steps };
     const lines = runs.map((name, run) => {
-      const said = curves.map((curve, c) => sayCurve(curve, found[c][run] ?? null, spans[c], named)).filter(Boolean);
-      return said.length ? `${several ? `${upper(name)}: ` : ""}${several ? said.join("; ") : upper(said.join("; "))}.` : "";
+      const parts = curves.map((curve, c) => [curve, found[c][run], spans[c]]);
+      const whole = sayRun(parts, named);
+      return whole && (several ? `${name}: ${whole}.` : `${upper(whole)}.`);
     });
-    const label = marks.filter(([step]) => step === steps[at]).map(([, words]) => `: ${words}`)[0] ?? "";
-    const first = `${upper(step_name)} ${steps[at]} of ${steps.at(-1)}${label}.`;
+    const label = marks.filter(isHere(at)).map(([, words]) => ` (${words})`).join("");
+    const since = at > 0 && curves.length ? `, compared with ${step_name} ${steps[0]}` : "";
+    const first = `${upper(step_name)} ${steps[at]} of ${steps.at(-1)}${label}${since}.`;
     return [first, ...lines].filter(Boolean).join(" ");
   };
   const draw = (root) => {
@@ -147,8 +157,12 @@ function render({ model, el }) {
     const token = typeof hovered === "number" ? hovered : cell ? cell[0] : null;
     pictures.flat().forEach((each) => each.draw(at, cell, token));
     const latest = marks.filter(([step]) => step <= steps[at]).at(-1);
-    mark.textContent = latest ? `${step_name} ${latest[0]}: ${latest[1]}` : " ";
-    root.querySelector(".attn-words").setAttribute("aria-live", play.playing() ? "off" : "polite");
+    mark.textContent = latest ? `${step_name} ${latest[0]}: ${latest[1]}` : "";
+    mark.hidden = !latest;
+    const words = root.querySelector(".attn-words");
+    words.setAttribute("aria-live", play.playing() ? "off" : "polite");
+    tallest = Math.max(tallest, words.offsetHeight);
+    words.style.minHeight = `${tallest}px`;
     root.dataset.curves = JSON.stringify(found);
     return say(at, found);
   };
@@ -161,7 +175,10 @@ function render({ model, el }) {
     traits: ["at", "cell"],
     draw,
   });
-  const fit = () => charts.forEach((chart, c) => chart.fit(() => foundIn(model.get("at"))[c]));
+  const fit = () => {
+    tallest = 0;
+    charts.forEach((chart, c) => chart.fit(() => foundIn(model.get("at"))[c]));
+  };
   const watcher = new ResizeObserver(fit);
   watcher.observe(el);
   fit();

@@ -9,7 +9,7 @@ from attn_course.attention import attention_weights
 from attn_course.show.widgets.base import Widget, module, style
 from attn_course.show.widgets.recording import recording
 
-LAYERS, TOKENS, WIDTH = 10, 12, 2
+LAYERS, TOKENS = 7, 12
 
 
 def scrubber(
@@ -35,7 +35,7 @@ def scrubber(
     points     (step, token, 2) by name: places in a plane that stays the same for all steps
     runs       instead of the three: {"plain": {"curves": …, "maps": …, "points": …}, …}, up to four, of the same steps
     axes       the unit of a curve
-    healthy    (low, high) of a curve, drawn as a band
+    healthy    (low, high) of a curve, drawn as a band; one of them may be infinite
     marks      words for single steps
     step_name  "step", "layer", …
     log        curves with a logarithmic axis; unless given, those that span three decades and never reach zero
@@ -50,13 +50,13 @@ def scrubber(
     return ScrubberWidget(told, **state)
 
 
-def collapse() -> dict:
+def averaging() -> dict:
     """Attention over and over, with nothing beside it: what is shown when there is no training.
 
     Twelve tokens in a plane are queries, keys and values at once, and each layer puts every token where the mean of
     what it looks at was.
     """
-    x = 1.6 * torch.randn(TOKENS, WIDTH, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = 1.6 * torch.randn(TOKENS, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     weights, places = [], []
     for _ in range(LAYERS):
         weights.append(attention_weights(x[None, None], x[None, None])[0, 0])
@@ -87,7 +87,7 @@ class ScrubberWidget(Widget):
     cell = traitlets.List(traitlets.Int()).tag(sync=True)
 
     def __init__(self, recording: dict | None = None, **state):
-        super().__init__(recording=collapse() if recording is None else recording, **state)
+        super().__init__(recording=averaging() if recording is None else recording, **state)
 
     @classmethod
     def from_history(cls, history, maps=None, **more) -> "ScrubberWidget":

@@ -8,31 +8,37 @@ function ticksOf(low, high, log) {
   if (log) {
     const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
     const every = Math.max(1, Math.ceil((last - first) / 3));
-    return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, i) => 10 ** (first + i * every));
+    const powers = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => 10 ** (first + i));
+    if (powers.length > 2) return powers.filter((_, i) => i % every === 0);
+    const decades = [10 ** (first - 1), ...powers];
+    const between = decades.flatMap((power) => [1, 2, 5].map((times) => times * power));
+    return between.filter((value) => value >= low && value <= high);
   }
-  const rough = (high - low) / 3;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((times) => times * power).find((each) => each >= rough * 0.999);
-  const ticks = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) ticks.push(i * step);
-  return ticks;
+  // The widest round steps of which two or more fit
+  const power = 10 ** Math.floor(Math.log10(high - low));
+  for (const step of [5, 2, 1, 0.5, 0.2].map((times) => times * power)) {
+    const [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
+    if (last - first >= 1) return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
+  }
+  return [low, high];
 }
 function tickName(value, ticks, log) {
   if (log) {
-    const power = Math.round(Math.log10(value));
-    return power >= -2 && power <= 3 ? String(Number(value.toPrecision(1))) : `10${raised(power)}`;
+    if (value >= 0.00999 && value < 10000) return String(Number(value.toPrecision(1)));
+    const [digit, power] = value.toExponential(0).split("e");
+    return `${digit === "1" ? "" : `${digit}·`}10${raised(Number(power))}`;
   }
   const largest = Math.max(...ticks.map(Math.abs));
-  if (largest >= 1e5 || largest < 1e-3) return value === 0 ? "0" : told(value);
+  if (Math.abs(value) < 1e-9 * largest) return "0";
+  if (largest >= 1e5 || largest < 1e-3) return told(value);
   const apart = ticks.length > 1 ? ticks[1] - ticks[0] : largest;
   return minus(value.toFixed(clamp(Math.ceil(-Math.log10(apart) - 1e-9), 0, 5)));
 }
 
 // From the smallest to the largest number and the healthy band; zero is drawn in where it is near.
 function rangeOf({ values, healthy, log }) {
-  const finite = [...values.flatMap((run) => (run ?? []).filter(Number.isFinite)), ...(healthy ?? [])].filter(
-    (value) => !log || value > 0,
-  );
+  const every = [...values.flatMap((run) => run ?? []), ...(healthy ?? [])];
+  const finite = every.filter((value) => Number.isFinite(value) && (!log || value > 0));
   if (!finite.length) return [0, 1];
   let [low, high] = [Math.min(...finite), Math.max(...finite)];
   if (log) return high > low ? [low / 1.2, high * 1.2] : [low / 3, high * 3];
@@ -73,15 +79,23 @@ function lineChart(curve, { steps, name, marks, hues, choose }) {
     const [cx, cy] = [x(steps[at]), y(run[at])];
     return svg("path", { d: `M${cx - 4} ${cy - 4}l8 8m0 -8l-8 8`, class: "r-end", style: `--hue:${hue}` });
   };
+  // Where it is healthy; without a bound, as far as the axis goes.
+  const band = () => {
+    const [from, to] = [healthy[0] ?? low, healthy[1] ?? high].map((value) => y(clamp(value, low, high)));
+    return { y: to, height: Math.max(1, from - to) };
+  };
   const redraw = () => {
     node.setAttribute("viewBox", `0 0 ${wide} ${TOP + HIGH + BELOW}`);
     const ticks = ticksOf(low, high, log);
+    const lines = values.flatMap((run, i) => {
+      const attributes = { d: path(run ?? []), class: `r-line r-run${i}`, style: `--hue:${hues[i]}` };
+      return run ? [svg("path", attributes), end(run, hues[i])] : [];
+    });
     const names = [first, last].filter((step, i) => i === 0 || step > first);
-    const band = healthy && [Math.max(TOP, y(healthy[1])), Math.min(TOP + HIGH, y(Math.max(healthy[0], log ? low : -Infinity)))];
+    const across = { x: LEFT, width: wide - LEFT - RIGHT };
     still.replaceChildren(
-      ...(band
-        ? [svg("rect", { x: LEFT, width: wide - LEFT - RIGHT, y: band[0], height: Math.max(1, band[1] - band[0]), class: "r-band" })]
-        : []),
+      ...(healthy ? [svg("rect", { ...across, ...band(), class: "r-band" })] : []),
+      ...(healthy && band().height > 16 ? [text(LEFT + 4, band().y + 12, "healthy", { class: "soft" })] : []),
       ...ticks.flatMap((value) => [
         line(LEFT, y(value), wide - RIGHT, y(value), { class: "grid" }),
         text(LEFT - 6, y(value) + 4, tickName(value, ticks, log), { class: "soft", "text-anchor": "end" }),
@@ -91,15 +105,14 @@ function lineChart(curve, { steps, name, marks, hues, choose }) {
       ...names.map((step, i) =>
         text(x(step), TOP + HIGH + 14, String(step), { class: "soft", "text-anchor": i ? "end" : "start" }),
       ),
-      ...values.flatMap((run, i) =>
-        run ? [svg("path", { d: path(run), class: `r-line r-run${i}`, style: `--hue:${hues[i]}` }), end(run, hues[i])] : [],
-      ).filter(Boolean),
+      ...lines.filter(Boolean),
     );
   };
 
-  const [now, title] = [html("span", { class: "r-now" }), html("div", { class: "r-name" })];
-  title.append(html("b", {}, curve.name), " ", html("span", { class: "soft" }, [unit, log ? "log" : ""].filter(Boolean).join(", ")));
-  const box = html("div", { class: "r-curve" }, title, now, node);
+  const now = html("span", { class: "r-now" });
+  const measure = html("span", { class: "soft" }, [unit, log ? "log" : ""].filter(Boolean).join(", "));
+  const title = html("div", { class: "r-name" }, html("span", {}, html("b", {}, curve.name), " ", measure), now);
+  const box = html("div", { class: "r-curve" }, title, node);
   const nearest = (event) => {
     const bounds = node.getBoundingClientRect();
     const place = ((event.clientX - bounds.left) / bounds.width) * wide;
@@ -124,11 +137,9 @@ function lineChart(curve, { steps, name, marks, hues, choose }) {
       dot.setAttribute("cx", x(steps[at]));
       dot.setAttribute("cy", y(found[run].value));
     });
-    now.replaceChildren(
-      ...found.flatMap((each, run) =>
-        each === null ? [] : [html("b", { style: `--hue:${hues[run]}` }, each.value !== null ? told(each.value) : each.diverged ? "diverged" : "–")],
-      ),
-    );
+    const words = ({ value, diverged }) => (value !== null ? told(value) : diverged ? "diverged" : "–");
+    const values = found.map((each, run) => each && html("b", { style: `--hue:${hues[run]}` }, words(each)));
+    now.replaceChildren(...values.filter(Boolean));
   };
   const fit = (found) => {
     const width = Math.round(node.clientWidth) || 220;

@@ -47,8 +47,8 @@ function mapBox(name, said, maps, names, { peek, choose }) {
     shown = cell;
     frame.hidden = cell === null;
     if (cell !== null) {
-      const [query, key] = cell;
-      frame.style.cssText = `left:${(100 * key) / keys}%;top:${(100 * query) / queries}%;width:${100 / keys}%;height:${100 / queries}%`;
+      const place = { left: cell[1] / keys, top: cell[0] / queries, width: 1 / keys, height: 1 / queries };
+      for (const [name, share] of Object.entries(place)) frame.style[name] = `${100 * share}%`;
     }
     const words = cell === null ? sayMap(map, maps, names) : sayCell(map, cell, maps, names);
     caption.textContent = words;
@@ -58,8 +58,13 @@ function mapBox(name, said, maps, names, { peek, choose }) {
 }
 
 const realOf = (share, { low, high }) => low + share * (high - low);
+// No more digits than one byte holds.
+const numberIn = (share, maps) => (maps.weights && maps.bits === 8 ? fixed(share) : told(realOf(share, maps)));
 const sayCell = (map, [query, key], maps, names) =>
-  `${names(query)} → ${names(key)}: ${told(realOf(map[query * maps.keys + key], maps))}`;
+  `${names(query)} → ${names(key)}: ${numberIn(map[query * maps.keys + key], maps)}`;
+const sayScale = ({ weights, bits, low, high }) =>
+  `${weights ? "weight, coloured by its root" : "value"}${bits === 8 ? `, to ${told((high - low) / 254)}` : ""}; ` +
+  "a row for each query, a column for each key";
 
 // Of weights: the key that takes most of all attention. Of anything else: the mean.
 function sayMap(map, maps, names) {
@@ -80,13 +85,15 @@ function sayMap(map, maps, names) {
 // ---- points
 
 const CLOUD = 200;
-function cloudBox(name, said, { corner, side }, count, names, { peek, choose }) {
+function cloudBox(name, said, { corner, side: span }, count, names, { peek, choose }) {
   const node = svg("svg", { viewBox: `-10 -10 ${CLOUD + 20} ${CLOUD + 20}`, class: "r-cloud" });
   const dots = Array.from({ length: count }, (_, i) =>
     svg("circle", { r: 4.6, fill: rgb(cividis(count > 1 ? i / (count - 1) : 0)), "data-i": i }),
   );
   const [ring, label] = [svg("circle", { r: 8, class: "r-ring" }), text(0, 0, "", { class: "r-label" })];
-  node.append(svg("rect", { x: -10, y: -10, width: CLOUD + 20, height: CLOUD + 20, rx: 4, class: "r-plane" }), ...dots, ring, label);
+  const side = CLOUD + 20;
+  const plate = svg("rect", { x: -10, y: -10, width: side, height: side, rx: 4, class: "r-plane" });
+  node.append(plate, ...dots, ring, label);
   const caption = html("div", { class: "r-caption soft" });
   const plane = html("div", { class: "r-points", role: "application", tabindex: 0 }, node);
   const box = html("div", {}, html("div", { class: "r-title" }, name), plane, caption);
@@ -98,7 +105,8 @@ function cloudBox(name, said, { corner, side }, count, names, { peek, choose }) 
   plane.addEventListener("keydown", (event) => rove(event, shown ?? -1, count, choose));
 
   const draw = (places, token) => {
-    const drawn = places.map(([a, b]) => [((a - corner[0]) / side) * CLOUD, (1 - (b - corner[1]) / side) * CLOUD]);
+    const along = (place, axis) => ((place[axis] - corner[axis]) / span) * CLOUD;
+    const drawn = places.map((place) => [along(place, 0), CLOUD - along(place, 1)]);
     drawn.forEach(([cx, cy], i) => {
       const there = Number.isFinite(cx) && Number.isFinite(cy);
       fill(dots[i], { visibility: there ? "visible" : "hidden", cx: there ? cx : 0, cy: there ? cy : 0 }, []);
@@ -109,7 +117,8 @@ function cloudBox(name, said, { corner, side }, count, names, { peek, choose }) 
     if (there) {
       const [cx, cy] = drawn[token];
       fill(ring, { cx, cy }, []);
-      fill(label, { x: cx + (cx > CLOUD / 2 ? -12 : 12), y: cy + 4, "text-anchor": cx > CLOUD / 2 ? "end" : "start" }, []);
+      const left = cx > CLOUD / 2;
+      fill(label, { x: cx + (left ? -12 : 12), y: cy + 4, "text-anchor": left ? "end" : "start" }, []);
       label.textContent = names(token);
     }
     const words = sayCloud(places);

@@ -34,36 +34,53 @@ function told(x) {
   return minus(x.toFixed(clamp(2 - Math.floor(Math.log10(size)), 0, 3)));
 }
 
+// A bound that somebody chose: as many digits as it needs.
+const plainly = (x) => (/·/.test(told(x)) ? told(x) : minus(String(Number(x.toPrecision(3)))));
+
 // As it was packed: null is NaN, words are infinite.
-const numbersIn = (values) => values && values.map((value) => (value === null ? NaN : Number(value.replace?.("inf", "Infinity") ?? value)));
+const numbersIn = (values) =>
+  values && values.map((value) => (value === null ? NaN : Number(String(value).replace("inf", "Infinity"))));
 
 // What a curve does at a step: its value, and how far it has come since the first number.
 function curveAt(values, at) {
   const value = values[at];
   const first = values.findIndex(Number.isFinite);
-  if (!Number.isFinite(value)) {
-    const over = !values.slice(at).some(Number.isFinite);
-    const last = values.slice(0, at).findLastIndex(Number.isFinite);
-    return { value: null, diverged: first >= 0 && (over || !Number.isNaN(value)), last };
-  }
-  return { value, diverged: false, change: value - values[first], ratio: value / values[first], first };
+  const start = values[first];
+  if (Number.isFinite(value)) return { value, diverged: false, change: value - start, ratio: value / start };
+  const over = !values.slice(at).some(Number.isFinite);
+  const last = values.slice(0, at).findLastIndex(Number.isFinite);
+  return { value: null, diverged: !Number.isNaN(value) || (over && first >= 0), last };
 }
 
-const withUnit = (words, unit) => (unit ? `${words} ${unit}` : words);
+// Healthy: [low, high]; null is no bound.
+function sayHealthy(value, [low, high]) {
+  const range = low === null ? `at most ${plainly(high)}` : high === null ? `at least ${plainly(low)}` : null;
+  const where = low !== null && value < low ? "below" : high !== null && value > high ? "above" : "within";
+  if (!range) return `${where} its healthy range, ${plainly(low)} to ${plainly(high)}`;
+  return where === "within" ? `healthy (${range})` : `${where} what is healthy, ${range}`;
+}
+
+// How far from the start. Of the curve's span, a hundredth is no change; in a logarithmic curve twice is far.
+function sayChange({ change, ratio }, log, span) {
+  if (log && ratio <= 0.1) return `1/${told(1 / ratio)} of what it was`;
+  if (log && (ratio <= 0.5 || ratio >= 2)) return `${told(ratio)} times what it was`;
+  if (Math.abs(change) <= 0.01 * span) return "as at the start";
+  return `${change > 0 ? "up" : "down"} ${told(Math.abs(change))}`;
+}
+
+// All curves of one run: [curve, what was found, span of the curve] each; one that the run lacks is null.
+function sayRun(parts, steps) {
+  const there = parts.filter(([, found]) => found !== null);
+  const over = there.filter(([, found]) => found.diverged);
+  const one = over.every(([, found]) => found.last === over[0][1].last);
+  if (there.length > 1 && over.length === there.length && one) return `all curves ${sayEnd(over[0][1], steps)}`;
+  return there.map(([curve, found, span]) => sayCurve(curve, found, span, steps)).join("; ");
+}
+const sayEnd = ({ last }, steps) => `diverged${last >= 0 ? ` after ${steps.name} ${steps.at[last]}` : ""}`;
+
 function sayCurve({ name, unit, healthy, log }, found, span, steps) {
-  if (found === null) return null;
-  if (found.value === null) {
-    if (!found.diverged) return `${name} has no number here`;
-    return `${name} diverged${found.last >= 0 ? `: its last number is of ${steps.name} ${steps.at[found.last]}` : ""}`;
-  }
-  const { value, change, ratio } = found;
-  const factor = ratio > 1 ? ratio : 1 / ratio;
-  const by = log && factor >= 2 ? `to ${ratio > 1 ? `${told(factor)} times` : `1/${told(factor)} of`} what it was` : told(Math.abs(change));
-  const since =
-    Math.abs(change) < 0.01 * span && !(log && factor >= 2)
-      ? "as at the start"
-      : `${change > 0 ? "risen" : "fallen"} ${log && factor >= 2 ? by : `by ${by}`}`;
-  const range = healthy && `${told(healthy[0])} to ${told(healthy[1])}`;
-  const where = !healthy ? "" : value < healthy[0] ? `, below its healthy ${range}` : value > healthy[1] ? `, above its healthy ${range}` : `, within its healthy ${range}`;
-  return `${withUnit(`${name} ${told(value)}`, unit)}, ${since}${where}`;
+  if (found.value === null) return found.diverged ? `${name} ${sayEnd(found, steps)}` : `${name} has no number here`;
+  const said = [`${name} ${told(found.value)}${unit ? ` ${unit}` : ""}`, sayChange(found, log, span)];
+  if (healthy) said.push(sayHealthy(found.value, healthy));
+  return said.join(", ");
 }
