@@ -3,7 +3,6 @@
 All that can be refused is refused before the long part: what cannot be read, what cannot be written, what does not fit.
 """
 
-import difflib
 import os
 import shutil
 import sys
@@ -11,15 +10,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from attn_course.coach.doctor_models import DoctorError, loaded
 from attn_course.coach.progress import reason, write_whole
 
 TERMINAL_SECONDS = 0.5
 QUIET_SECONDS = 10  # into a file or a pipe, progress is told only of a run that takes longer
-TOKENISERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tokenizer_config.json")
-
-
-class DoctorError(Exception):
-    """Something the user can put right; the message is the one sentence that says how."""
 
 
 def doctor(
@@ -110,7 +105,7 @@ def _examined(name: str | None, texts: dict[str, str], max_tokens: int | None, r
     from attn_course.diagnosis.run import OWN_TEXT, examine
 
     try:
-        model = _loaded(name)
+        model = loaded(name)
         if not texts:
             texts = {"the course's text": OWN_TEXT.read_text(encoding="utf-8")}
             max_tokens = max_tokens or reader(model).most
@@ -118,74 +113,6 @@ def _examined(name: str | None, texts: dict[str, str], max_tokens: int | None, r
             return examine(model, texts, max_tokens, rows, progress)
     except (ValueError, TypeError, OSError) as error:
         raise DoctorError(str(error)) from error
-
-
-def _loaded(name: str | None):
-    """The course's MiniLM, one of the course's own checkpoints, a folder, or an id on the hub."""
-    from attn_course.diagnosis.readers import CHARACTER_MODELS, CharacterModel
-    from attn_course.models.pretrained import load
-    from attn_course.training.checkpoints import recipes
-
-    if name is None:
-        return load()
-    folder = Path(name).expanduser()
-    if not folder.is_dir() and name in recipes():
-        return CharacterModel(name)
-    if folder.is_dir():
-        _check_folder(folder)
-        _check_weights(name, folder)
-    else:
-        near = difflib.get_close_matches(name, CHARACTER_MODELS, n=1)
-        _check_name(name, near)
-        _check_cached(name)
-    try:
-        return load(name)
-    except ImportError as error:
-        said = str(error).strip().splitlines()[0].rstrip(".:")
-        raise DoctorError(f"{name} needs a library that is not installed: {said}.") from error
-    except OSError as error:
-        if not folder.is_dir() or error.__cause__ is None:
-            raise
-        said = str(error.__cause__).strip().splitlines()[0].rstrip(".:")
-        raise DoctorError(f"{name} cannot be loaded: {said}.") from error
-
-
-def _check_folder(folder: Path) -> None:
-    names = {path.name for path in folder.iterdir()}
-    if "config.json" not in names:
-        raise DoctorError(f"{folder} holds no config.json: give the folder that a model was saved in.")
-    if not any(name.endswith(".safetensors") for name in names):
-        raise DoctorError(f"{folder} holds no *.safetensors, so there are no weights: save the model there again.")
-    if not names & set(TOKENISERS):
-        raise DoctorError(
-            f"{folder} holds no tokeniser ({', '.join(TOKENISERS[:4])}, …): save it beside the model, with "
-            "tokenizer.save_pretrained."
-        )
-
-
-def _check_name(name: str, near: list[str]) -> None:
-    if "/" not in name and near:
-        raise DoctorError(
-            f"There is no model {name!r}: say {near[0]} for the course's own, or give a folder or a hub id, owner/name."
-        )
-
-
-def _check_cached(name: str) -> None:
-    """The weights of a model that was fetched before."""
-    try:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(name, local_files_only=True))
-    except Exception:  # not fetched yet, or no such name: loading says so
-        return
-    _check_weights(name, folder)
-
-
-def _check_weights(name: str, folder: Path) -> None:
-    """Read the files' headers only: whether the weights fit is known before they are loaded."""
-    from attn_course.diagnosis.memory import Needed, check_fits, weights_in
-
-    check_fits(name, Needed(weights_in(folder), between=0, kept=0))
 
 
 class _progress:

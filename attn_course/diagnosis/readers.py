@@ -14,6 +14,7 @@ from attn_course.tasks.documentation import documentation, encode
 from attn_course.training.checkpoints import trained
 from attn_course.training.recipes.language import WINDOW
 
+CHARACTERS = 32  # of a token, generously: words have five
 CHARACTER_MODELS = ("language", "masked")  # the checkpoints that read text, character by character
 
 
@@ -86,7 +87,21 @@ def _minilm(model: MiniLM) -> Reader:
         special = _by_name(encoded.tokens, encoded.special_tokens_mask)
         return Tokens(encoded.tokens, special, {"tokens": torch.tensor([encoded.ids])})
 
-    return Reader(model.name, model.model, model.model.stack.positions.table.num_embeddings, tokens)
+    return Reader(model.name, model.model, model.model.stack.positions.table.num_embeddings, _of_the_beginning(tokens))
+
+
+def _of_the_beginning(tokens: Callable[[str, int | None], Tokens]) -> Callable[[str, int | None], Tokens]:
+    """If only the first tokens are wanted, only the beginning of a text is split: as much as holds them for certain."""
+
+    def cut(text: str, most: int | None) -> Tokens:
+        length = len(text) if most is None else CHARACTERS * (most + 1)
+        while True:
+            found = tokens(text[:length], most)
+            if length >= len(text) or len(found) >= most:
+                return found
+            length *= 4
+
+    return cut
 
 
 def _characters(text: str, most: int | None) -> Tokens:
@@ -119,7 +134,7 @@ def _library(model) -> Reader:
         name=model.name,
         module=model.model,
         most=_positions(model.model.config),
-        tokens=tokens,
+        tokens=_of_the_beginning(tokens),
         notes=_notes(both, getattr(model, "missing", ()), getattr(model, "unused", ())),
     )
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from attn_course.attention import MultiHead
 from attn_course.diagnosis.diagnose import diagnose
-from attn_course.diagnosis.memory import check_fits, needed, shape_of
+from attn_course.diagnosis.memory import DoesNotFit, check_fits, needed, out_of_memory, shape_of
 from attn_course.diagnosis.readers import Reader, Tokens, reader
 from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.report import Report
@@ -135,9 +135,12 @@ def _run(reads: Reader, name: str, text: Tokens) -> None:
     """A model of somebody else's may stop for any reason: say in which text, and what it said."""
     try:
         reads.run(text)
-    except MemoryError:
-        raise
     except Exception as error:
+        if out_of_memory(error):
+            raise DoesNotFit(
+                f"{reads.name} ran out of memory as it read {name} ({len(text):,} tokens): take a smaller model, or a "
+                "shorter text (--max-tokens)."
+            ) from error
         said = f"{type(error).__name__}: {str(error).strip() or 'without a word'}".splitlines()[0].rstrip(".")
         raise ValueError(
             f"{reads.name} stopped as it read {name} ({len(text):,} tokens), with {said}: look whether it reads text, "

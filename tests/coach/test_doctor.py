@@ -162,6 +162,21 @@ def test_max_tokens_cuts_every_text(capfd, saved):
     assert load().read(TEXT).tokens[-1] == "[SEP]" and len(load().read(TEXT).tokens) > 12  # only for that run
 
 
+def test_of_a_library_only_the_beginning_is_split_into_tokens(saved, monkeypatch):
+    model = load(str(saved("gpt2")))
+    lengths, own = [], type(model.tokenizer).__call__
+
+    def counted(self, text, **more):
+        lengths.append(len(text))
+        return own(self, text, **more)
+
+    monkeypatch.setattr(type(model.tokenizer), "__call__", counted)
+    whole = examine(model, ["the cat sat " * 100_000], max_tokens=20)
+    assert max(lengths) < 1000 and whole.tokens == examine(model, ["the cat sat " * 20], max_tokens=20).tokens
+    spread = examine(model, [("the" + " " * 200 + "cat ") * 100], max_tokens=20)  # one token in a hundred characters
+    assert len(spread.tokens[0]) == 20
+
+
 def test_the_page_is_written(capfd, monkeypatch):
     page = pytest.importorskip("attn_course.show.report").page
     code, said = run(capfd, "language", "--html", "page.html", "--json", "page.json")
@@ -247,7 +262,7 @@ def test_counts_are_positive(capfd, option, value):
 
 
 def test_what_cannot_be_written_is_said_before_the_long_run(capfd, mine, monkeypatch):
-    monkeypatch.setattr(doctor, "_loaded", lambda name: pytest.fail("the model was loaded first"))
+    monkeypatch.setattr(doctor, "loaded", lambda name: pytest.fail("the model was loaded first"))
     assert refused(capfd, "--json", "nowhere/r.json") == "nowhere/r.json cannot be written: no such file or directory."
     assert refused(capfd, "--html", mine) == f"{mine} is a folder: name a file to write."
     assert "two names" in refused(capfd, "--html", "a", "--json", "a")
@@ -431,16 +446,60 @@ def test_a_model_outside_the_attention_interface(capfd, saved):
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(capfd, saved, monkeypatch):
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=100_000_000))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=100_000))
     monkeypatch.setattr(library, "load_from_library", lambda name: pytest.fail("it was loaded first"))
     said = refused(capfd, saved("gpt2"), "--text", "text.txt")
-    assert "would need about 0.3 GB" in said and "0.1 GB of memory are free" in said
+    assert "would need about 0.1 MB" in said and "0.1 MB of memory are free" in said
 
 
 def test_a_text_that_does_not_fit_is_refused_before_it_is_read(monkeypatch):
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=memory.STRIPS))
-    with pytest.raises(memory.DoesNotFit, match=r"^all-MiniLM-L6-v2 would need about 0\.3 GB .* \(--max-tokens\)\.$"):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=1_000_000))
+    with pytest.raises(memory.DoesNotFit, match=r"^all-MiniLM-L6-v2 would need about \d\.\d MB .* \(--max-tokens\)\.$"):
         examine(load(), [TEXT])
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_limit_of_a_container_counts_too(monkeypatch, tmp_path, version):
+    names = ("memory.max", "memory.current", "memory.stat")
+    if version == 1:
+        names = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat")
+        (tmp_path / "memory").mkdir()
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(available=10**12))
+    assert memory.free_memory() == 10**12  # no such files
+    cached = "inactive_file 200000" if version == 2 else "total_inactive_file 200000"
+    for name, said in zip(names, ("1000000", "700000", f"anon 1\n{cached}\n"), strict=True):
+        (tmp_path / name).write_text(said)
+    assert memory.free_memory() == 500_000
+    with pytest.raises(memory.DoesNotFit, match=r"and 0\.5 MB of memory are free"):
+        examine(load(), [TEXT])
+    (tmp_path / names[0]).write_text("max\n")
+    assert memory.free_memory() == 10**12
+
+
+def test_running_out_of_memory_is_said_as_what_it_is(capfd, saved, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    folder = saved("gpt2")
+    monkeypatch.setattr("transformers.models.gpt2.modeling_gpt2.GPT2MLP.forward", full)
+    said = refused(capfd, folder, "--text", "text.txt")
+    assert "ran out of memory as it read text.txt (34 tokens): take a smaller model, or a shorter text" in said
+    monkeypatch.setattr(library, "load_from_library", full)
+    load.cache_clear()
+    assert refused(capfd, folder, "--text", "text.txt").endswith("there is not enough memory for its weights.")
+
+
+def test_only_the_files_that_are_loaded_are_weighed(saved, mine):
+    folder = copy_of(saved("gpt2"), mine)
+    size = memory.weights_in(saved("gpt2"))
+    (folder / "consolidated.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    assert memory.weights_in(folder) == size
+    (folder / "model.safetensors").rename(folder / "part.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "part.safetensors"}}))
+    assert memory.weights_in(folder) == size
+    (folder / "model.safetensors.index.json").unlink()
+    assert memory.weights_in(folder) == 2 * size
 
 
 def test_the_size_of_weights_is_read_from_headers(saved):
@@ -452,11 +511,14 @@ def test_the_size_of_weights_is_read_from_headers(saved):
 def test_more_tokens_heads_and_rows_need_more():
     shape = memory.Shape(layers=2, heads=4, d_model=32, d_hidden=128, plain=False, bytes_each=4)
     least = memory.needed(1000, shape, [100], 64)
-    assert least.total == 1000 + least.between + least.kept + memory.STRIPS
+    assert least.total == 1000 + least.between + least.kept + least.strips and least.strips < 10 * 4 * 4 * 100 * 100
     assert memory.needed(1000, shape, [200], 64).between > least.between
     assert memory.needed(1000, shape, [100, 100], 64).kept == 2 * least.kept
     plain = memory.Shape(**{**vars(shape), "plain": True})
     assert memory.needed(1000, plain, [100], 64).between == least.between + 3 * 4 * 100 * 100 * 4
+    biased = memory.Shape(**{**vars(shape), "biased": True})
+    assert memory.needed(1000, biased, [100], 64).between == least.between + 4 * 4 * 100 * 100 * 4
+    assert memory.needed(1000, shape, [10**5], 64).strips == 10 * 4 * 2**21  # longer texts, the same strips
 
 
 @pytest.mark.parametrize("bad", [{"rows": 0}, {"rows": 2.5}, {"max_tokens": -1}, {"max_tokens": True}])
