@@ -31,6 +31,7 @@ PRESSED = {
     "heads": ("All heads of a model", "distance", ("ArrowRight", "ArrowLeft")),
     "order": ("Which places are alike", "query at place", ("ArrowRight", "ArrowLeft")),
     "induction": ("An induction head forms", "training step", ("ArrowRight", "ArrowLeft")),
+    "collapse": ("Tokens that fall together", "layer", ("ArrowRight", "ArrowLeft")),
     "scrubber": ("A recording, to drag through", "layer", ("ArrowRight", "ArrowLeft")),
     "a token": ("A text under one head", "token 1", ("ArrowRight", "ArrowLeft")),
     "a token, hovered": ("A text under one head", "token 1", tuple(f"hover {i}" for i in range(20, 200, 9))),

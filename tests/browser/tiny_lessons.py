@@ -15,6 +15,7 @@ WIDGETS = {
     "induction": "InductionWidget()",
     "attention_view": "AttentionViewWidget()",
     "scrubber": "ScrubberWidget()",
+    "collapse": "CollapseWidget(layer=1)",
 }
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display

@@ -15,6 +15,7 @@ from attn_course.attention import causal, document, sinks, window
 from attn_course.show import palette
 from attn_course.show.widgets import (
     AttentionViewWidget,
+    CollapseWidget,
     FormulaWidget,
     Head,
     HeadsWidget,
@@ -31,7 +32,7 @@ from attn_course.show.widgets import (
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
 EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
-EVERY += [AttentionViewWidget, ScrubberWidget]
+EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -48,6 +49,7 @@ def test_repr_is_short_and_stable():
     assert repr(InductionWidget()) == "InductionWidget(2 models of 2 layers, 9 steps from 0 to 800)"
     assert repr(AttentionViewWidget()) == "AttentionViewWidget(2 layers of 4 heads, 12 tokens)"
     assert repr(ScrubberWidget()) == "ScrubberWidget(2 curves, 1 map, 1 cloud; 7 moments, layer 0 to 6)"
+    assert repr(CollapseWidget()) == "CollapseWidget(12 tokens, 12 layers; layer, skip, sharpness)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 
@@ -108,6 +110,8 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (ScalingWidget, {"n_keys": 25}, "n_keys"),
         (VisibilityWidget, {"ids": []}, "at least one entry"),
         (VisibilityWidget, {"n_tokens": 25}, "n_tokens"),
+        (CollapseWidget, {"layer": 13}, "layer"),
+        (CollapseWidget, {"skip": 1.5}, "skip"),
         (OrderWidget, {"d": 6}, "d should be 4, 8, 16, 32 or 64, got 6"),
         (OrderWidget, {"heads": 4, "head": 4}, "head should be 0 to 3, got 4"),
         (OrderWidget, {"table": torch.rand(63, 4)}, "each of 64 places or more"),

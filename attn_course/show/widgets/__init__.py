@@ -1,6 +1,7 @@
 """Widgets that compute in the browser: alive in a notebook, and on a page with neither kernel nor network."""
 
 from attn_course.show.widgets.attention_view import AttentionViewWidget, attention_view
+from attn_course.show.widgets.collapse import CollapseWidget
 from attn_course.show.widgets.formula import FormulaWidget, Head
 from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.induction import InductionWidget
@@ -12,6 +13,7 @@ from attn_course.show.widgets.visibility import VisibilityWidget
 
 __all__ = [
     "AttentionViewWidget",
+    "CollapseWidget",
     "FormulaWidget",
     "Head",
     "HeadsWidget",
