@@ -1,4 +1,4 @@
-"""Lesson 11: twelve tokens of two features, layer by layer, until they are one. Everything is computed in the browser."""
+"""Lesson 11: twelve tokens of two features, layer by layer, until they are one. All is computed in the browser."""
 
 import math
 
