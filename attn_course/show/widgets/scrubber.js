@@ -99,8 +99,7 @@ function render({ model, el }) {
         return { node: box.node, draw: (at, cell, token) => box.draw(pointsAt(codes, many, square, at), token) };
       }),
   ]);
-  const stroke = (run) =>
-    svg("svg", { viewBox: "0 0 26 6", "aria-hidden": "true" }, line(1, 3, 25, 3, { class: `r-line r-run${run}` }));
+  const stroke = (run) => html("i", { class: `r-stroke r-run${run}` });
   const heading = (run) => html("div", { class: "r-run", style: `--hue:${hues[run]}` }, stroke(run), runs[run]);
   const most = Math.max(...pictures.map((own) => own.length));
   const picturesOf = (own) => html("div", { class: "r-pictures" }, ...own.map(({ node }) => node));
