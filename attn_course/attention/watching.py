@@ -16,6 +16,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
+from threading import RLock
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float
@@ -118,18 +120,48 @@ def _layers_with(model: nn.Module, heads: Mapping[str, Collection[int]]) -> dict
 
 @contextmanager
 def exchanged(layers: dict[str, MultiHead], new: Callable[[str, Callable], Callable]) -> Iterator[None]:
-    """While open, each of these layers attends with new(its name, its own mechanism)."""
-    before = {name: layer.mechanism for name, layer in layers.items()}
+    """While open, each of these layers attends with new(its name, what it attends with otherwise).
+
+    Several may be open at a time, and be closed in any order: the layer then attends with what is left of them, built
+    anew from its own mechanism, the first opened innermost.
+    """
+    this = object()
     try:
         for name, layer in layers.items():
-            # Python looks here first: a mechanism with parameters stays registered, it is only not called.
-            layer.__dict__["mechanism"] = new(name, before[name])
+            with _CHANGING:
+                _OPEN.setdefault(layer, _Exchanges(layer.mechanism)).made[this] = lambda old, name=name: new(name, old)
+                _rebuild(layer)
         yield
     finally:
-        for name, layer in layers.items():
-            layer.__dict__.pop("mechanism", None)
-            if not isinstance(before[name], nn.Module):
-                layer.__dict__["mechanism"] = before[name]
+        for layer in layers.values():
+            with _CHANGING:
+                if layer in _OPEN and _OPEN[layer].made.pop(this, None):
+                    _rebuild(layer)
+
+
+class _Exchanges:
+    """A layer's own mechanism, and what was made of it, in the order of opening."""
+
+    def __init__(self, own: Callable):
+        self.own = own
+        self.made: dict[object, Callable[[Callable], Callable]] = {}
+
+
+_OPEN: WeakKeyDictionary[MultiHead, _Exchanges] = WeakKeyDictionary()  # beside the layers, so that a copy has none
+_CHANGING = RLock()
+
+
+def _rebuild(layer: MultiHead) -> None:
+    exchanges = _OPEN[layer]
+    mechanism = exchanges.own
+    for make in exchanges.made.values():
+        mechanism = make(mechanism)
+    layer.__dict__.pop("mechanism", None)
+    if mechanism is not exchanges.own or not isinstance(mechanism, nn.Module):
+        # Python looks here first: a mechanism with parameters stays registered, it is only not called.
+        layer.__dict__["mechanism"] = mechanism
+    if not exchanges.made:
+        del _OPEN[layer]
 
 
 def _recorder(name: str, mechanism: Callable, records: list[LayerRecord]) -> Callable:

@@ -46,7 +46,8 @@ def watching_hidden(
     """
     blocks = _blocks(model, layers, record)
     hooks = [
-        block.register_forward_hook(_listener(name, record, keep), with_kwargs=True) for name, block in blocks.items()
+        block.register_forward_hook(_listener(name, block, record, keep), with_kwargs=True)
+        for name, block in blocks.items()
     ]
     try:
         yield record
@@ -127,7 +128,9 @@ def _blocks(model: nn.Module, layers: Iterable[str], record: Record) -> dict[str
             raise ValueError(f"{type(model).__name__} has no layer {layer!r}.")
         name = block_of(layer, modules)
         if name is None:
-            record.notes.append(f"{layer} stands in no list of blocks, so the stream after it is not watched.")
+            record.notes.append(
+                f"{layer or 'The layer'} stands in no list of blocks, so the stream after it is not watched."
+            )
         else:
             found[name] = modules[name]
     return found
@@ -142,12 +145,14 @@ def block_of(layer: str, modules: dict[str, nn.Module]) -> str | None:
     return None
 
 
-def _listener(name: str, record: Record, keep: Tensor | None):
+def _listener(name: str, own: nn.Module, record: Record, keep: Tensor | None):
     def note(sentence: str) -> None:
         if sentence not in record.notes:
             record.notes.append(sentence)
 
     def listen(module, args, kwargs, output):
+        if module is not own:  # of a copy, which took the hook along
+            return None
         before, after = _stream((*args, *kwargs.values())), _stream((output,))
         if before is None or after is None or before.shape != after.shape:
             return note(f"{name} does not turn a (batch, token, d) into another of that shape: it is not watched.")

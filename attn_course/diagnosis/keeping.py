@@ -149,6 +149,11 @@ class Keeper:
         """Who may look at whom, without the queries that are padding."""
         n_query, n_key = call.q.shape[2], call.k.shape[2]
         kept = None if self.kept is None or call.kind == "cross" else self._marks(self.kept, call, later=True)
+        if self.kept is not None and call.kind == "self" and kept is None and not self.two_texts:
+            self.note(
+                f"keep has shape {tuple(self.kept.shape)}, {call.name} {call.q.shape[0]} sequences of {n_key} keys: "
+                "padding is not left out there."
+            )
         if kept is None or kept[:, n_key - n_query :].all():
             return call.visible
         # The padding of one text may fit another of the same length; there, the mask has to name it.

@@ -91,8 +91,14 @@ def trace(model: nn.Module, *inputs, **named) -> Trace:
     training mode with dropout, `Trace.random` names the modules that draw. If the model raises on its way, the trace
     goes as far as that and says so (`stopped`); an error before the first module is done is raised.
     """
+    if not isinstance(model, nn.Module) and isinstance(getattr(model, "model", None), nn.Module):
+        model = model.model  # what `models.pretrained.load` gives
     if not isinstance(model, nn.Module):
         raise TypeError(f"trace follows a torch module, got {type(model).__name__}.")
+    if any(weight.is_meta for weight in model.parameters()):
+        raise ValueError(
+            f"{type(model).__name__} is on the meta device, which holds shapes and no numbers: load its weights first."
+        )
     recorder = _Recorder()
     stopped = None
     try:

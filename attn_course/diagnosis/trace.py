@@ -85,7 +85,7 @@ def _gap(a: Tensor | None, b: Tensor | None) -> _Gap:
     if a is None and b is None:
         return _Gap(0.0)
     if a is None or b is None or a.shape != b.shape:
-        return _Gap(math.inf, shapes=f"{_shape(a)} instead of {_shape(b)}")
+        return _Gap(math.inf, shapes=_shapes(a, b))
     exact = not (a.is_floating_point() and b.is_floating_point())
     a, b = a.double(), b.double()
     same = (a == b) | (a.isnan() & b.isnan())
@@ -113,6 +113,8 @@ def _parted(goes_in, name, gap, a: Step, b: Step, after: Step | None, early) -> 
     else:
         own = f" in its own code after {after.name}" if after is not None and after.parent == a.name else ""
         sentence = f"{module} is the first to part{own}: given the same, its output {_how(gap, where)}."
+    if gap.shapes and "mask" in name:
+        sentence += " If the two attend by different implementations, give both the same: their masks differ."
     sentence += _beside(a, b, early)
     last = None if after is None else after.name
     return Divergence(module, a.name, not goes_in, last, gap.distance, where, gap.sick, gap.healthy, sentence)
@@ -126,7 +128,7 @@ def _between(after: Step | None, step: Step) -> str:
 def _how(gap: _Gap, where: dict[str, int]) -> str:
     """The rest of a sentence that begins with what differs."""
     if gap.shapes:
-        return f"has shape {gap.shapes}"
+        return gap.shapes
     place = ", ".join(f"{axis} {number}" for axis, number in where.items())
     numbers = f"{place} ({gap.sick:.4g} instead of {gap.healthy:.4g})"
     if math.isfinite(gap.distance):
@@ -165,5 +167,8 @@ def _goes(goes_in: bool, step: Step) -> str:
     return f"calls {step.name}" if goes_in else f"is done with {step.name}"
 
 
-def _shape(x: Tensor | None) -> str:
-    return "nothing" if x is None else str(tuple(x.shape))
+def _shapes(a: Tensor | None, b: Tensor | None) -> str:
+    if a is None or b is None:
+        who, shape = ("sick", b.shape) if a is None else ("healthy", a.shape)
+        return f"is missing in the {who} run, and has shape {tuple(shape)} in the other"
+    return f"has shape {tuple(a.shape)} instead of {tuple(b.shape)}"

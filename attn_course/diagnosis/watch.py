@@ -11,7 +11,8 @@ changes, gradients and dropout included; the vitals are taken beside it from q, 
 import copy
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
+from threading import RLock
 
 import torch
 from jaxtyping import Bool
@@ -61,8 +62,7 @@ def watch(
     watched, if none was although the model ran, and for a token set that fits no layer; TypeError for no model at all.
     """
     name, model = _unwrapped(model)
-    if sample is not None and sample < 0:
-        raise ValueError(f"sample counts query rows: a whole number from 0 up, or None for all; got {sample}.")
+    _check(name, model, sample, tokens)
     record = Record(name, tokens=tokens, token_sets=dict(token_sets or {}))
     keeper = Keeper(record, sample, seed, as_kept(keep), _reads_two_texts(model), progress)
     own = {path: layer for path, layer in model.named_modules() if isinstance(layer, MultiHead)}
@@ -91,6 +91,15 @@ def watch(
         yield record
     _after(name, layers, record, bool(ran), keeper.passed_by)
     keeper.finish()
+
+
+def _check(name: str, model: nn.Module, sample, tokens) -> None:
+    if sample is not None and (not isinstance(sample, int) or isinstance(sample, bool) or sample < 0):
+        raise ValueError(f"sample counts query rows: a whole number from 0 up, or None for all; got {sample!r}.")
+    if tokens is not None and any(isinstance(text, str) for text in tokens):
+        raise ValueError("tokens is a list of texts, each a list of its tokens: tokens=[[…]] for one text.")
+    if any(weight.is_meta for weight in model.parameters()):
+        raise ValueError(f"{name} is on the meta device, which holds shapes and no numbers: load its weights first.")
 
 
 def _unwrapped(model) -> tuple[str, nn.Module]:
@@ -178,7 +187,15 @@ def _first_not_finite(model: nn.Module, record: Record) -> Iterator[None]:
 @contextmanager
 def _noticing(model: nn.Module, ran: set[bool]) -> Iterator[None]:
     """Did any part of the model run to its end?"""
-    handles = [layer.register_forward_hook(lambda *_: ran.add(True)) for layer in model.modules()]
+
+    def notice(own: nn.Module) -> Callable:
+        def hook(layer, *_):
+            if layer is own:  # and not a copy of it, which took the hook along
+                ran.add(True)
+
+        return hook
+
+    handles = [layer.register_forward_hook(notice(layer)) for layer in model.modules()]
     try:
         yield
     finally:
@@ -186,15 +203,32 @@ def _noticing(model: nn.Module, ran: set[bool]) -> Iterator[None]:
             handle.remove()
 
 
-def _uncompiled(model: nn.Module):
-    """Compiled code keeps calling what it was compiled with; it is set aside for the time of the watch.
+@contextmanager
+def _uncompiled(model: nn.Module) -> Iterator[None]:
+    """Compiled code keeps calling what it was compiled with; it is set aside while any watch is open.
 
     Not so flex_attention's, which is a kernel and nothing else: uncompiled, it would write the whole map out.
     """
     configs = [getattr(layer, "config", None) for layer in model.modules()]
     flex = any(getattr(config, "_attn_implementation", None) == "flex_attention" for config in configs)
-    compiles = "torch._dynamo" in sys.modules and not flex
-    return torch.compiler.set_stance("force_eager") if compiles else nullcontext()
+    if "torch._dynamo" not in sys.modules or flex:
+        yield
+        return
+    with _CHANGING:
+        if not _SET_ASIDE:
+            _SET_ASIDE.append(torch.compiler.set_stance("force_eager"))
+        _SET_ASIDE.append(None)
+    try:
+        yield
+    finally:
+        with _CHANGING:
+            _SET_ASIDE.pop()
+            if len(_SET_ASIDE) == 1:  # the last watch that is open
+                _SET_ASIDE.pop().__exit__(None, None, None)
+
+
+_SET_ASIDE: list = []  # the stance that is set, and one entry for each open watch
+_CHANGING = RLock()
 
 
 def _after(name: str, layers: dict[str, nn.Module], record: Record, ran: bool, passed_by: set[str]) -> None:

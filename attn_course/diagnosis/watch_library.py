@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 from torch import Tensor, nn
 
@@ -51,30 +52,71 @@ def watching_library(layers: dict[str, nn.Module], keeper: Keeper) -> Iterator[N
     if not layers:
         yield
         return
-    from transformers import AttentionInterface
-
     watcher = _Watcher(layers, keeper)
-    functions = AttentionInterface._global_mapping
-    before = dict(functions)
-    files = {id(space): space for layer in layers.values() for space in _namespaces(type(layer))}
-    plain = {number: space[EAGER] for number, space in files.items()}
     handles = [
         layer.register_forward_pre_hook(watcher.looking(name, layer), with_kwargs=True)
         for name, layer in layers.items()
     ]
     try:
-        for name, function in before.items():
-            AttentionInterface.register(name, watcher.beside(name, function))
-        for number, function in plain.items():
-            files[number][EAGER] = watcher.beside("eager", function)
+        _EXCHANGED.open(watcher, [space for layer in layers.values() for space in _namespaces(type(layer))])
         yield
     finally:
-        for number, function in plain.items():
-            files[number][EAGER] = function
-        for name, function in before.items():
-            AttentionInterface.register(name, function)
+        _EXCHANGED.close(watcher)
         for handle in handles:
             handle.remove()
+
+
+class _Exchanged:
+    """The library's attention functions, exchanged once for as long as any watch is open; each call is told to all.
+
+    So watches may be closed in any order, and be open in several threads.
+    """
+
+    def __init__(self):
+        self.changing = RLock()
+        self.watchers: tuple[_Watcher, ...] = ()
+        self.before: dict[tuple[int, str], tuple[dict, str, Callable, Callable]] = {}
+
+    def open(self, watcher: "_Watcher", spaces: list[dict]) -> None:
+        from transformers import AttentionInterface
+
+        with self.changing:
+            self.watchers += (watcher,)
+            functions = AttentionInterface._global_mapping
+            for name in list(functions):
+                self._exchange(functions, name, name)
+            for space in spaces:
+                self._exchange(space, EAGER, "eager")
+
+    def close(self, watcher: "_Watcher") -> None:
+        with self.changing:
+            self.watchers = tuple(other for other in self.watchers if other is not watcher)
+            if self.watchers:
+                return
+            for place, name, function, ours in self.before.values():
+                if place.get(name) is ours:  # or somebody has put another one there meanwhile
+                    place[name] = function
+            self.before = {}
+
+    def _exchange(self, place: dict, name: str, implementation: str) -> None:
+        if (id(place), name) not in self.before:
+            ours = self._beside(implementation, place[name])
+            self.before[id(place), name] = (place, name, place[name], ours)
+            place[name] = ours
+
+    def _beside(self, implementation: str, function: Callable) -> Callable:
+        """`function`, and the layer's vitals beside it."""
+
+        @functools.wraps(function)
+        def attend(module, query, key, value, attention_mask=None, *args, **kwargs):
+            made = function(module, query, key, value, attention_mask, *args, **kwargs)
+            if not in_backward():
+                given, extra = (query, key, value, attention_mask), kwargs | _named(function, args)
+                for watcher in self.watchers:
+                    watcher.called(implementation, module, given, made[0], extra)
+            return made
+
+        return attend
 
 
 class _Watcher:
@@ -98,19 +140,11 @@ class _Watcher:
 
         return look
 
-    def beside(self, implementation: str, function: Callable) -> Callable:
-        """`function`, and the layer's vitals beside it."""
-
-        @functools.wraps(function)
-        def attend(module, query, key, value, attention_mask=None, *args, **kwargs):
-            made = function(module, query, key, value, attention_mask, *args, **kwargs)
-            name = self.names.get(id(module))
-            if name is not None and not in_backward():
-                extra = kwargs | _named(function, args)
-                self.keep(name, implementation, module, (query, key, value, attention_mask), made[0], extra)
-            return made
-
-        return attend
+    def called(self, implementation: str, module: nn.Module, given: tuple, made: Tensor, extra: dict) -> None:
+        """A layer has attended; if it is one of ours, it is kept."""
+        name = self.names.get(id(module))
+        if name is not None:
+            self.keep(name, implementation, module, given, made, extra)
 
     def keep(self, name: str, implementation: str, module: nn.Module, given: tuple, made: Tensor, extra: dict) -> None:
         q, k, v, mask = given
@@ -176,6 +210,7 @@ def _namespaces(kind: type) -> list[dict]:
 
 
 _KNOWN: dict[type, list[dict]] = {}
+_EXCHANGED = _Exchanged()
 
 
 def _globals_named(code) -> set[str]:

@@ -259,7 +259,7 @@ def test_another_padding_is_another_input():
     found = first_divergence(trace(model, TOKENS, padding(~keep)), trace(model, TOKENS, padding(keep)))
     assert found.module is None and "visible" in str(found)
     missing = first_divergence(trace(model, TOKENS), trace(model, TOKENS, padding(keep)))
-    assert "visible has shape nothing instead of" in str(missing)
+    assert "visible is missing in the sick run, and has shape" in str(missing)
 
 
 def test_another_length_is_said_with_both_shapes():

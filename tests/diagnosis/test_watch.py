@@ -277,6 +277,40 @@ def test_watches_nest_and_a_copy_made_meanwhile_is_a_sound_model_of_its_own():
     assert torch.equal(outer.calls[2].vitals.entropy, inner.calls[0].vitals.entropy)
 
 
+def test_watches_may_be_closed_in_any_order():
+    model = gpt()
+    before = states(model)
+    first, second = watch(model), watch(model)
+    a, b = first.__enter__(), second.__enter__()
+    model(text())
+    first.__exit__(None, None, None)
+    model(text())
+    second.__exit__(None, None, None)
+    model(text())
+    assert (len(a.calls), len(b.calls)) == (2, 4)
+    assert states(model) == before
+    assert torch._dynamo.eval_frame._stance.stance == "default"
+
+
+def test_a_copy_takes_nothing_into_the_record_it_was_made_under():
+    model = gpt()
+    with watch(model, hidden=True) as record:
+        model(text())
+        clone = copy.deepcopy(model)
+    clone(text())
+    assert len(record.calls) == len(record.hidden) == 2
+    with watch(model) as idle:
+        clone(text())
+    assert idle.notes == ["GPT did not run while it was watched."]
+
+
+def test_marks_for_padding_that_do_not_fit_are_told():
+    model = gpt()
+    with watch(model, keep=torch.ones(1, N + 3, dtype=torch.bool)) as record:
+        model(text())
+    assert any(note.startswith("keep has shape") for note in record.notes)
+
+
 class Checkpointed(nn.Module):
     def __init__(self):
         super().__init__()
@@ -399,6 +433,9 @@ def test_minilm_is_taken_out_of_its_wrapping():
         (gpt(), {"token_sets": {"x": [0.5]}}, ValueError, "'x' should be a list of key numbers from 0 up"),
         (gpt(), {"keep": torch.arange(4)}, ValueError, r"keep should be True .* \(batch, token\)"),
         (gpt(), {"sample": -1}, ValueError, "sample counts query rows"),
+        (gpt(), {"sample": 2.5}, ValueError, "sample counts query rows"),
+        (gpt(), {"tokens": ["a", "b"]}, ValueError, "a list of texts, each a list of its tokens"),
+        (gpt().to("meta"), {}, ValueError, "shapes and no numbers: load its weights first"),
     ],
 )
 def test_bad_input_gets_a_sentence(model, asked, error, sentence):
