@@ -2,8 +2,9 @@
 
 Times are ratios: the plain and the watched model run in turn in one process, and the ratio is the median over the
 neighbouring runs. Memory is measured in a process of its own each: the most that the run held beyond what was there
-before it. Of long texts there is one run each, which gives both. `--record` writes all beside the course's other
-recorded measurements; `--device cuda` measures on a GPU (into a file of its own), up to where its memory ends.
+before it. Of long texts there is one run each, plain and watched, which gives both. `--record` writes all beside the
+course's other recorded measurements; `--device cuda` measures on a GPU (into a file of its own), up to where its memory
+ends.
 """
 
 import argparse
@@ -58,17 +59,25 @@ def _options() -> argparse.Namespace:
 
 def _row(n: int, options) -> dict | None:
     """Time and memory at this length; None if it does not fit."""
-    row = {"n": n} | (_worker("layer", n, options) or {})
-    row |= (_worker("times", n, options) or {}) if n <= LONG else {}
-    for mode in MODES:
-        if mode != "maps" or n <= MAPS_UP_TO or options.device == "cuda":
-            found = _worker("memory", n, options, mode) or {"mb": None, "s": None}
-            row |= {f"{_key(mode)}_mb": found["mb"]}
-            if n > LONG and found["s"] is not None:
-                plain = row.get("plain_s", found["s"])
-                row |= {f"{_key(mode)}_s": found["s"], f"{_key(mode)}_ratio": round(found["s"] / plain, 3)}
+    row = {"n": n}
+    if n <= LONG or options.device == "cuda":
+        row |= (_worker("layer", n, options) or {}) | (_worker("times", n, options) or {})
+    for mode in _modes(n, options.device):
+        found = _worker("memory", n, options, mode) or {"mb": None, "s": None}
+        row[f"{_key(mode)}_mb"] = found["mb"]
+        if n > LONG and options.device == "cpu":
+            row[f"{_key(mode)}_s"] = found["s"]
+    if "watched_ratio" not in row and row.get("plain_s") and row.get("watched_s"):
+        row["watched_ratio"] = round(row["watched_s"] / row["plain_s"], 3)
     print(_line(row), flush=True)
     return row if "plain_s" in row else None
+
+
+def _modes(n: int, device: str) -> list[str]:
+    """What is run at this length: no maps where they would not fit, and only the question itself of long texts."""
+    if device == "cuda":
+        return list(MODES)
+    return [mode for mode in MODES if n <= LONG or mode in ("plain", "watched") if mode != "maps" or n <= MAPS_UP_TO]
 
 
 def _worker(kind: str, n: int, options, mode: str | None = None) -> dict | None:
@@ -85,7 +94,7 @@ def _worker(kind: str, n: int, options, mode: str | None = None) -> dict | None:
 def _times(options) -> dict:
     """Seconds of the model, each way in turn, and the median ratios to the plain run beside it."""
     run = _model_runs(options)
-    modes = [mode for mode in MODES if mode != "maps" or options.n <= MAPS_UP_TO or options.device == "cuda"]
+    modes = _modes(options.n, options.device)
     for mode in modes:
         run(mode)  # the first run pays for what is set up once
     taken = {mode: [] for mode in modes}
@@ -136,7 +145,7 @@ def _layer(options) -> dict:
     }
     taken = {name: [] for name in ways}
     with torch.no_grad():
-        for _ in range(1 if options.n > LONG else 1 + options.runs):
+        for _ in range(1 + options.runs):
             for name, way in ways.items():
                 taken[name].append(_seconds(way, options.device))
     return {f"layer_{name}_s": round(min(times), 4) for name, times in taken.items()}
