@@ -19,13 +19,13 @@ class MarksBatch:
     wanted: Float[Tensor, "batch mark number"]  # the contents of token with mark 1, 2, …
 
 
-def marks_batch(generator: torch.Generator, marks: int, batch: int = 64) -> MarksBatch:
-    """Draw rows of 12 tokens that hold 8 numbers each. Guessing zeros gives a mean square error of 1."""
-    if not 1 <= marks <= TOKENS:
-        raise ValueError(f"A row has {TOKENS} tokens, so it can carry 1 to {TOKENS} marks, got {marks}.")
-    contents = torch.randn(batch, TOKENS, NUMBERS, generator=generator)
-    places = torch.rand(batch, TOKENS, generator=generator).argsort(dim=-1)[:, :marks]  # (batch, mark)
+def marks_batch(generator: torch.Generator, marks: int, batch: int = 64, tokens: int = TOKENS) -> MarksBatch:
+    """Draw rows of `tokens` tokens that hold 8 numbers each. Guessing zeros gives a mean square error of 1."""
+    if not 1 <= marks <= tokens:
+        raise ValueError(f"A row has {tokens} tokens, so it can carry 1 to {tokens} marks, got {marks}.")
+    contents = torch.randn(batch, tokens, NUMBERS, generator=generator)
+    places = torch.rand(batch, tokens, generator=generator).argsort(dim=-1)[:, :marks]  # (batch, mark)
     numbers = torch.arange(1, marks + 1).expand(batch, marks)
-    marked = torch.zeros(batch, TOKENS, dtype=torch.long).scatter(1, places, numbers)
+    marked = torch.zeros(batch, tokens, dtype=torch.long).scatter(1, places, numbers)
     wanted = contents.gather(1, places[..., None].expand(-1, -1, NUMBERS))
     return MarksBatch(contents, marked, wanted)
