@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attn_course.diagnosis.close import Estimate
-from attn_course.diagnosis.tables import CLOSE, PER_QUERY, Table, Text, combined
+from attn_course.diagnosis.offsets import offsets_of
+from attn_course.diagnosis.tables import CLOSE, PER_QUERY, Table, Text, all_rows, combined, not_numbers
 from attn_course.diagnosis.thresholds import (
     KEYS_LEAST,
     LOW,
-    OFFSET_ROWS,
     REST_LEAST,
     ROWS_LEAST,
     SINK_SHARE,
@@ -90,52 +90,6 @@ def sinks_of(text: Text) -> Bool[Tensor, "head key"]:
     return marked
 
 
-@dataclass(frozen=True)
-class Offsets:
-    """How much of a head's attention goes to keys of one fixed distance, over sampled rows."""
-
-    previous: Estimate  # (head,): to the token before
-    most: Estimate  # (head,): at the distance that takes most
-    which: Int[Tensor, "head"]  # that distance, key − query
-
-
-def offsets_of(table: Table) -> Offsets:
-    """A distance counts if a fair share of the rows has a key there; the others have not its weight to give."""
-    longest = max(max(text.weights.shape[-1], _last(text) + 1) for text in table.texts)
-    rows = torch.cat([_by_offset(text, longest) for text in table.texts], dim=1)  # (head, row, offset)
-    there = ~rows.isnan().all(0)  # (row, offset)
-    enough = there.sum(0) >= max(1, OFFSET_ROWS * len(there))
-    mean, error = rows.nanmean(1), rows.new_zeros(rows.shape[0], rows.shape[2])
-    if not _all_rows(table):
-        squares = (rows - mean[:, None]).square().nansum(1)
-        n = there.sum(0)
-        error = (squares / (n - 1).clamp(min=1) / n.clamp(min=1)).sqrt().where(n > 1, torch.nan)
-    which = mean.where(enough, -1).nan_to_num(-1).argmax(1)
-    at = torch.arange(table.heads)
-    mean = mean.masked_fill(_not_numbers(table)[:, None], torch.nan)
-    before = longest - 2  # offset −1; offsets go from 1 − longest to longest − 1
-    return Offsets(
-        Estimate(mean[:, before], error[:, before]), Estimate(mean[at, which], error[at, which]), which - (longest - 1)
-    )
-
-
-def _last(text: Text) -> int:
-    return int(text.places.max()) if len(text.places) else 0
-
-
-def _by_offset(text: Text, longest: int) -> Float[Tensor, "head row offset"]:
-    """Each row shifted so that its own token stands in the middle; NaN where there is no key."""
-    n_key = text.weights.shape[-1]
-    at = torch.arange(n_key) - text.places[:, None] + longest - 1  # (row, key)
-    shifted = text.weights.new_full((*text.weights.shape[:2], 2 * longest - 1), torch.nan)
-    weights = text.weights.where(text.seen[:, None], torch.nan)  # padding is no key
-    return shifted.scatter(2, at.expand(text.weights.shape), weights)
-
-
-def _all_rows(table: Table) -> bool:
-    return all(len(text.places) == text.queries for text in table.texts)
-
-
 def _by_head(table: Table, name: str) -> list[Float[Tensor, "query"]]:
     """One measure of all queries that see something, head by head; entropy of those that have a choice."""
     texts = [text for text in table.texts if name in text.rows]
@@ -193,7 +147,7 @@ def _entropy_of_rest(table: Table) -> dict[str, Estimate]:
             by_head[head].append(_rest(text.weights[head], sinks[head], beside[head]))
     found = [torch.cat(each) for each in by_head]
     found = [x if len(x) >= ROWS_LEAST else x.new_full((ROWS_LEAST,), torch.nan) for x in found]
-    exact = 0.0 if _all_rows(table) else 1.0
+    exact = 0.0 if all_rows(table) else 1.0
     mean = Estimate(torch.stack([x.mean() for x in found]), torch.stack([exact * _error(x) for x in found]))
     low = Estimate(torch.stack([_low(x) for x in found]), torch.stack([exact * _low_error(x) for x in found]))
     return {"entropy_rest": mean, "entropy_rest_low": low}
@@ -223,7 +177,7 @@ def _close(table: Table) -> tuple[dict[str, Estimate], list[int | None]]:
     nobody: list[int | None] = [None] * table.heads
     if not all(text.close for text in table.texts):
         return {}, nobody
-    sick = _not_numbers(table)
+    sick = not_numbers(table)
     found = {name: combined([(text.queries, text.close[name]) for text in table.texts]) for name in CLOSE}
     both = found.pop("divergence")
     found = {name: _without(sick, each) for name, each in found.items()}
@@ -238,9 +192,3 @@ def _close(table: Table) -> tuple[dict[str, Estimate], list[int | None]]:
 def _without(heads: Bool[Tensor, "head"], of: Estimate) -> Estimate:
     """Not measured in these heads."""
     return Estimate(of.mean.masked_fill(heads, torch.nan), of.error.masked_fill(heads, torch.nan))
-
-
-def _not_numbers(table: Table) -> Bool[Tensor, "head"]:
-    """Heads that gave some query weights that are not numbers."""
-    sick = [(text.rows["entropy"].isnan() & text.choosing).any(1) | text.share.isnan().any(1) for text in table.texts]
-    return torch.stack(sick).any(0)

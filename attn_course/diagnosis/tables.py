@@ -194,3 +194,14 @@ def combined(parts: list[tuple[int, Estimate]]) -> Estimate:
     mean = sum(count * each.mean for count, each in parts) / total
     error = sum((count * each.error) ** 2 for count, each in parts) ** 0.5 / total
     return Estimate(mean, error)
+
+
+def all_rows(table: Table) -> bool:
+    """Whether every row was taken, and none drawn."""
+    return all(len(text.places) == text.queries for text in table.texts)
+
+
+def not_numbers(table: Table) -> Bool[Tensor, "head"]:
+    """Heads that gave some query weights that are not numbers."""
+    sick = [(text.rows["entropy"].isnan() & text.choosing).any(1) | text.share.isnan().any(1) for text in table.texts]
+    return torch.stack(sick).any(0)

@@ -21,12 +21,17 @@ COLLAPSED_SHARE = 0.5  # ours: of the heads that can be judged; single sharp hea
 RESTING = 0.7  # ours: two heads that give so much to one key are alike in that, and it means nothing
 FIXED_OFFSET = 0.5  # ours: a head that gives half of its attention to one distance follows the position
 OFFSET_ROWS = 0.25  # ours: a distance that fewer of the rows have a key at is not judged
+OFFSET_LEAST = 8  # ours: rows with a key at a distance; of fewer any head follows one by chance
+DUPLICATE_ROWS = 16  # ours: from fewer rows no two heads are called alike; the first rows have little choice
+DILUTED_ROWS = 8  # ours: the same for attention that is spread over everything
+SHORT = 32  # ours: on fewer queries a finding is one step less sure
 DILUTED = 0.98  # ours, of log n
 DUPLICATE = 0.01  # ours, bits, two standard errors included
 
 # ---- the stream of tokens ----
 RESIDUAL_COLLAPSED = 0.01  # ours; Dong et al. 2021 (2103.03404): BERT at first .42 at its end, without skips 1e-7
 COSINE_COLLAPSED = 0.99  # ours
+COLLAPSED_TOKENS = 8  # ours: of fewer tokens nobody can say that they became one
 MASSIVE, MASSIVE_RATIO = 100.0, 1000.0  # Sun et al. 2024 (2402.17762): beyond 100 and about 1000 times the median
 IDLE_BLOCK = 1e-3  # ours, 1 − cosine; Men et al. 2024 (2403.03853) order blocks by it and set no bound
 

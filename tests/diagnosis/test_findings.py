@@ -120,7 +120,9 @@ def test_large_logits_are_worth_a_look():
     q, k, v = random_qkv()
     q[0, 1, 20] = 300 * k[0, 1, 10] / k[0, 1, 10].square().sum()
     look = only(keep(Record("m"), q, k, v, scale=1.0, sample=None), "large-logits")
-    assert look.severity == "look" and look.where == (Place(0, 1),) and "1 head of 3" in look.evidence
+    assert (
+        look.severity == "look" and look.where == (Place(0, 1),) and "Of 3 heads, 1 has logits above" in look.evidence
+    )
 
 
 # ---- heads ----
@@ -330,3 +332,42 @@ def test_a_weight_that_is_not_finite_is_found_though_no_text_used_it():
     used = examine(model, ["the cat sat ~ on the mat and then it slept for the rest of the day"])
     (fault,) = used.of_severity("fault")
     assert "The first parameter that is not finite itself is token.weight." in fault.evidence and fault.where
+
+
+# ---- short texts ----
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 7])
+def test_of_a_handful_of_tokens_nothing_is_told_but_what_is_certain(n):
+    """Heads that are alike, flat or at one distance, and tokens that are one, might be so by chance."""
+    alike = torch.zeros(n, n)
+    record = planted(lambda head: alike if head < 3 else 9.0 * (torch.arange(n)[:, None] - torch.arange(n) == 1), n=n)
+    record.hidden += [hidden("h.0", residual=1e-4, cosine=0.9999)]
+    assert found(record) == {}
+
+
+def test_on_a_short_text_the_doctor_is_less_sure():
+    def sures(n):
+        at = torch.arange(n)
+        record = planted(lambda head: 9.0 * (at[:, None] - at == head + 1), n=n)
+        record.hidden += [hidden("h.0", residual=1e-4, cosine=0.9999)]
+        return {name: each.sure for name, each in found(record).items()}
+
+    assert sures(40) == {"rank-collapse": "likely", "positional-heads": "strong"}
+    assert sures(31) == {"rank-collapse": "hint", "positional-heads": "likely"}
+
+
+def test_a_head_is_said_to_have_the_entropy_that_it_has():
+    """Half of it at one distance, and half everywhere: order, and far from zero."""
+    at = torch.arange(N)
+    record = planted(lambda head: 3.5 * (at[:, None] - at == head + 1))
+    normal, entropy = only(record, "positional-heads"), min(diagnose(record).layers[0].values["entropy"])
+    assert entropy > 0.2 and f"mean entropy is {entropy:.3g} to " in normal.evidence
+
+
+def test_the_greatest_of_many_noisy_means_is_no_distance_that_is_followed():
+    """On drawn rows of a head that looks anywhere: what its distance takes is not above what it takes in truth."""
+    q, k, v = random_qkv(n=300, heads=16, sharp=4.0)
+    truth = diagnose(keep(Record("m"), q, k, v, sample=None)).layers[0].values["previous_token"]
+    drawn = diagnose(keep(Record("m"), q, k, v, sample=24)).layers[0].values["fixed_offset"]
+    assert sum(drawn) / 16 < 2 * sum(truth) / 16

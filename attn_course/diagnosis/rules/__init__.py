@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from attn_course.diagnosis.case import Case
-from attn_course.diagnosis.report import Place
+from attn_course.diagnosis.report import SURENESS, Place
 from attn_course.diagnosis.tables import Table
+from attn_course.diagnosis.thresholds import SHORT
 
 EVERY_ROW = "on every row"
 
@@ -29,10 +30,25 @@ def figure(value: float) -> str:
     return f"{value:.3g}"
 
 
+def queries_of(table: Table) -> int:
+    """How many queries were seen, padding left out."""
+    return sum(text.queries for text in table.texts)
+
+
+def rows_of(table: Table) -> int:
+    """How many of them were sampled as whole rows."""
+    return sum(len(text.places) for text in table.texts)
+
+
+def sureness(case: Case, usual: str) -> str:
+    """One step less sure on a short text."""
+    at = SURENESS.index(usual) + (queries_of(case.tables[0]) < SHORT)
+    return SURENESS[min(at, len(SURENESS) - 1)]
+
+
 def sampled(tables: Sequence[Table]) -> str:
     """How what needs whole rows was measured: on every row, or on some."""
-    taken = sum(len(text.places) for text in tables[0].texts)
-    queries = sum(text.queries for text in tables[0].texts)
+    taken, queries = rows_of(tables[0]), queries_of(tables[0])
     return EVERY_ROW if taken == queries else f"on {taken} of {queries} rows, drawn at random"
 
 

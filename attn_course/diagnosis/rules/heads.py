@@ -2,13 +2,26 @@
 
 from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.report import Finding, Place
-from attn_course.diagnosis.rules import EVERY_ROW, count, figure, heads_where, listed, sampled, value_at
+from attn_course.diagnosis.rules import (
+    EVERY_ROW,
+    count,
+    figure,
+    heads_where,
+    listed,
+    queries_of,
+    rows_of,
+    sampled,
+    sureness,
+    value_at,
+)
 from attn_course.diagnosis.thresholds import (
     COLLAPSED,
     COLLAPSED_HEADS,
     COLLAPSED_SHARE,
     DILUTED,
+    DILUTED_ROWS,
     DUPLICATE,
+    DUPLICATE_ROWS,
     FIXED_OFFSET,
     RESTING,
 )
@@ -26,7 +39,7 @@ def entropy_collapse(case: Case) -> list[Finding]:
             name="entropy-collapse",
             title="Entropy collapse",
             severity="fault",
-            sure="likely",
+            sure=sureness(case, "likely"),
             measured=sampled(case.tables),
             where=tuple(sharp),
             evidence=f"Beside their sinks, {len(sharp)} of {len(judged)} heads that follow no fixed distance have a "
@@ -70,7 +83,8 @@ def diluted(case: Case) -> list[Finding]:
     flat = []
     for at, layer in enumerate(case.layers):
         entropy = layer.values["entropy"]
-        if all(value is not None and value > DILUTED for value in entropy):
+        enough = queries_of(case.tables[at]) >= DILUTED_ROWS
+        if enough and all(value is not None and value > DILUTED for value in entropy):
             flat.append((min(entropy), Place(layer=at)))
     if not flat:
         return []
@@ -95,6 +109,8 @@ def duplicates(case: Case) -> list[Finding]:
     """Two heads of a layer with the same rows, though they do not both rest or spread evenly."""
     pairs = {}
     for at, layer in enumerate(case.layers):
+        if rows_of(case.tables[at]) < DUPLICATE_ROWS:
+            continue
         for head, (bits, other) in enumerate(zip(layer.values.get("divergence", ()), layer.nearest, strict=False)):
             error = layer.errors["divergence"][head]
             if bits is None or error is None or bits + 2 * error >= DUPLICATE:
@@ -115,9 +131,9 @@ def duplicates(case: Case) -> list[Finding]:
             sure="hint",
             measured=sampled(case.tables),
             where=tuple(Place(layer, head) for layer, one, two in closest for head in (one, two)),
-            evidence=f"{count(len(pairs), 'pair')} of heads in one layer attend alike, to less than {DUPLICATE} bits; "
-            f"the closest are heads {one} and {two} of layer {at}, with {figure(bits)}{how_sure} bits. (The bound is "
-            "our proposal.)",
+            evidence=f"In one layer, {count(len(pairs), 'pair of heads attends', 'pairs of heads attend')} alike, to "
+            f"less than {DUPLICATE} bits; the closest are heads {one} and {two} of layer {at}, with "
+            f"{figure(bits)}{how_sure} bits. (The bound is our proposal.)",
             remedy="Alike on this text need not be alike on others, and their values may differ. Take one out and see "
             "what the loss says.",
         )

@@ -166,8 +166,8 @@ def logits(case: Case) -> list[Finding]:
                 sure="hint",
                 measured=EVERY_ROW,
                 where=tuple(large),
-                evidence=f"{count(len(large), 'head')} of {heads} have logits above {figure(LOGIT_LARGE)}, up to "
-                f"{figure(value_at(case, 'max_logit', large[0]))} in {listed(large[:1])}.",
+                evidence=f"Of {heads} heads, {count(len(large), 'has', 'have')} logits above {figure(LOGIT_LARGE)}, up "
+                f"to {figure(value_at(case, 'max_logit', large[0]))} in {listed(large[:1])}.",
                 remedy="Compare with an earlier checkpoint: it is growth that announces trouble, and a steady value "
                 "does not. QK-norm, a cap, or QK-clip with its bound of 100 hold it back.",
             )

@@ -2,8 +2,9 @@
 
 from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.report import Block, Finding, Place
-from attn_course.diagnosis.rules import figure, listed
+from attn_course.diagnosis.rules import figure, listed, queries_of, sureness
 from attn_course.diagnosis.thresholds import (
+    COLLAPSED_TOKENS,
     COSINE_COLLAPSED,
     IDLE_BLOCK,
     MASSIVE,
@@ -19,7 +20,7 @@ def rank_collapse(case: Case) -> list[Finding]:
     begins = len(case.blocks)
     while begins > 0 and _one_token(case.blocks[begins - 1]):
         begins -= 1
-    if begins == len(case.blocks):
+    if begins == len(case.blocks) or queries_of(case.tables[0]) < COLLAPSED_TOKENS:
         return []
     block, last = case.blocks[begins], case.blocks[-1]
     return [
@@ -27,7 +28,7 @@ def rank_collapse(case: Case) -> list[Finding]:
             name="rank-collapse",
             title="Rank collapse",
             severity="fault",
-            sure="likely",
+            sure=sureness(case, "likely"),
             measured=EVERY_TOKEN,
             where=tuple(Place(block=at) for at in range(begins, len(case.blocks))),
             evidence=f"From block {begins} on, the tokens of a text are one: their cosine is "

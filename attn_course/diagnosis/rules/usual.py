@@ -2,7 +2,7 @@
 
 from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.report import Finding, Place
-from attn_course.diagnosis.rules import EVERY_ROW, count, figure, heads_where, sampled, value_at
+from attn_course.diagnosis.rules import EVERY_ROW, count, figure, heads_where, sampled, sureness, value_at
 from attn_course.diagnosis.thresholds import FIXED_OFFSET, SINK_SHARE, SINK_VALUE
 
 DELIMITERS = frozenset(".,;:!?-–—'\"()[]{}/\\|<>") | {"\n", "\\n", "Ċ", "<0x0A>"}
@@ -56,12 +56,12 @@ def _sink(case: Case, kind: str, places: list[Place]) -> Finding:
         name=name,
         title=title,
         severity="look" if kind == "elsewhere" else "normal",
-        sure="hint" if kind == "elsewhere" else "strong",
+        sure="hint" if kind == "elsewhere" else sureness(case, "strong"),
         measured=EVERY_ROW,
         where=tuple(places),
         evidence=f"{count(len(places), 'head')} of {heads} {'gives' if len(places) == 1 else 'give'} "
-        f"{figure(min(shares))} to {figure(max(shares))} of their attention to "
-        f"{target}{f' ({words})' if words else ''}, whose value is {figure(min(values))} to {figure(max(values))} "
+        f"{_range(shares)} of {'its' if len(places) == 1 else 'their'} attention to "
+        f"{target}{f' ({words})' if words else ''}, whose value is {_range(values)} "
         "times the others'.",
         remedy="Nothing. Weights must sum to one, so a head that has nothing to do puts them where they add little. "
         "Keep that token in the cache, and leave it out before you read a map."
@@ -71,9 +71,14 @@ def _sink(case: Case, kind: str, places: list[Place]) -> Finding:
     )
 
 
+def _range(values: list[float]) -> str:
+    least, most = figure(min(values)), figure(max(values))
+    return least if least == most else f"{least} to {most}"
+
+
 def positional_heads(case: Case) -> list[Finding]:
     """Heads that look at one fixed distance, mostly at the token before."""
-    places = heads_where(case, "fixed_offset", lambda value: value > FIXED_OFFSET)
+    places = [place for place in heads_where(case, "fixed_offset", lambda value: True) if _follows(case, place)]
     if not places:
         return []
     places = sorted(places, key=lambda place: -value_at(case, "fixed_offset", place))
@@ -82,21 +87,31 @@ def positional_heads(case: Case) -> list[Finding]:
         f"({figure(value_at(case, 'fixed_offset', place))})"
         for place in places[:3]
     ]
+    known = [value for value in (value_at(case, "entropy", place) for place in places) if value is not None]
+    whose = "Its" if len(places) == 1 else "Their"
+    entropy = f" {whose} mean entropy is {_range(known)} of log n: order, and no collapse." if known else ""
     more = f", and {len(places) - 3} more" if len(places) > 3 else ""
     return [
         Finding(
             name="positional-heads",
             title="Heads that follow a position",
             severity="normal",
-            sure="strong",
+            sure=sureness(case, "strong"),
             measured=sampled(case.tables),
             where=tuple(places),
             evidence=f"{count(len(places), 'head gives', 'heads give')} more than half of "
-            f"{'its' if len(places) == 1 else 'their'} attention to one fixed distance: {', '.join(said)}{more}.",
-            remedy="Nothing. Their entropy is near zero and means order, not collapse; copying by context needs one "
-            "that looks at the token before. A distance that is the period of your data is a shortcut.",
+            f"{'its' if len(places) == 1 else 'their'} attention to one fixed distance: {', '.join(said)}{more}."
+            f"{entropy}",
+            remedy="Nothing. Copying by context needs a head that looks at the token before. "
+            "A distance that is the period of your data is a shortcut.",
         )
     ]
+
+
+def _follows(case: Case, place: Place) -> bool:
+    """More than half, two standard errors taken off."""
+    error = case.layers[place.layer].errors["fixed_offset"][place.head]
+    return error is not None and value_at(case, "fixed_offset", place) - 2 * error > FIXED_OFFSET
 
 
 def _offset(offset: int) -> str:
