@@ -112,7 +112,7 @@ def _examined(name: str | None, texts: dict[str, str], max_tokens: int | None, r
         with _progress() as progress:
             return examine(model, texts, max_tokens, rows, progress)
     except (ValueError, TypeError, OSError) as error:
-        raise DoctorError(str(error)) from error
+        raise DoctorError(" ".join(str(error).split())) from error
 
 
 class _progress:

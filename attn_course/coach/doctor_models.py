@@ -31,20 +31,25 @@ def loaded(name: str | None):
     try:
         return load(name)
     except Exception as error:
-        raise _why_not(name, folder, error) from error
+        better = _why_not(name, folder, error)
+        if better is None:
+            raise
+        raise better from error
 
 
-def _why_not(name: str, folder: Path, error: Exception) -> Exception:
-    """One sentence; or the error itself, where nobody knows better."""
+def _why_not(name: str, folder: Path, error: Exception) -> DoctorError | None:
+    """One sentence; None where the error's own is the best there is."""
     from attn_course.diagnosis.memory import out_of_memory
 
     if out_of_memory(error):
         return DoctorError(f"{name} cannot be loaded: there is not enough memory for its weights.")
     if isinstance(error, ImportError):
         return DoctorError(f"{name} needs a library that is not installed: {_first_line(error)}.")
+    if "trust_remote_code" in f"{error} {error.__cause__}":
+        return DoctorError(f"{name} brings code of its own, which was not run; a model that needs it is not examined.")
     if isinstance(error, OSError) and folder.is_dir() and error.__cause__ is not None:
         return DoctorError(f"{name} cannot be loaded: {_first_line(error.__cause__)}.")
-    return error
+    return None
 
 
 def _first_line(error: BaseException) -> str:
@@ -55,6 +60,12 @@ def _check_folder(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     if "config.json" not in names:
         raise DoctorError(f"{folder} holds no config.json: give the folder that a model was saved in.")
+    pickled = sorted(name for name in names if name.startswith("pytorch_model") and not name.endswith(".json"))
+    if pickled and not any(name.endswith(".safetensors") for name in names):
+        raise DoctorError(
+            f"{folder} holds its weights in {pickled[0]}, which is not read, since a file of that kind may run code as "
+            "it is opened: if you trust it, load the model and save it again, which gives *.safetensors."
+        )
     if not any(name.endswith(".safetensors") for name in names):
         raise DoctorError(f"{folder} holds no *.safetensors, so there are no weights: save the model there again.")
     if not names & set(TOKENISERS):

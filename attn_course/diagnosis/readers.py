@@ -58,8 +58,9 @@ class Reader:
     notes: tuple[str, ...] = ()
 
     def run(self, text: Tokens) -> None:
+        device = next((weight.device for weight in self.module.parameters()), torch.device("cpu"))
         with torch.no_grad():
-            self.module(**text.inputs)
+            self.module(**{name: each.to(device) for name, each in text.inputs.items()})
 
 
 def reader(model) -> Reader:
@@ -71,8 +72,8 @@ def reader(model) -> Reader:
     if isinstance(getattr(model, "model", None), nn.Module) and callable(getattr(model, "tokenizer", None)):
         return _library(model)
     raise TypeError(
-        f"examine wants a model with its tokeniser, as attn_course.models.pretrained.load gives, got {model!r:.60}. "
-        "For any other: watch(model), then diagnose(record)."
+        "examine wants a model with its tokeniser, as attn_course.models.pretrained.load gives, got "
+        f"{type(model).__name__}. For any other: watch(model), then diagnose(record)."
     )
 
 

@@ -142,17 +142,23 @@ class Report:
             raise ValueError(f"This is no {FORMAT}: write one with attn-course doctor --json FILE.")
         if written.get("edition") != EDITION:
             raise ValueError(f"The report is of edition {written.get('edition')}, this package reads {EDITION}.")
-        return cls(
-            model=written["model"],
-            about=written["about"],
-            tokens=_tuples(written["tokens"]),
-            sets=_tuples(written["sets"]),
-            layers=tuple(_layer(each) for each in written["layers"]),
-            blocks=tuple(Block(**_tuples(each)) for each in written["blocks"]),
-            gradients=tuple(Gradients(**_tuples(each)) for each in written["gradients"]),
-            findings=tuple(_finding(each) for each in written["findings"]),
-            notes=_tuples(written["notes"]),
-        )
+        try:
+            return cls(
+                model=written["model"],
+                about=written["about"],
+                tokens=_tuples(written["tokens"]),
+                sets=_tuples(written["sets"]),
+                layers=tuple(_layer(each) for each in written["layers"]),
+                blocks=tuple(Block(**_tuples(each)) for each in written["blocks"]),
+                gradients=tuple(Gradients(**_tuples(each)) for each in written["gradients"]),
+                findings=tuple(_finding(each) for each in written["findings"]),
+                notes=_tuples(written["notes"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"This {FORMAT} is damaged ({type(error).__name__}: {error}): write it again with attn-course doctor "
+                "--json FILE."
+            ) from error
 
     def to_text(self, width: int = 80, colour: bool = False) -> str:
         """For a terminal of this width: findings, then layers in numbers, then each head as a digit."""

@@ -40,15 +40,15 @@ def examine(
     rows        how many query rows of each text are sampled for what needs whole rows; all if there are no more
     progress    called after each layer of each text
 
-    The model is not changed. One of the library attends by torch's fused kernel meanwhile, which writes no map, so that
-    long texts fit. Raises ValueError with one sentence for a text that is too short or too long, for a model whose
-    attention cannot be watched, and if the run would not fit into memory.
+    The model is not changed. Meanwhile it is in eval mode, without dropout, and one of the library attends by torch's
+    fused kernel, which writes no map, so that long texts fit. Raises ValueError with one sentence for a text that is
+    too short or too long, for a model whose attention cannot be watched, and if the run would not fit into memory.
     """
     _check_counts(max_tokens, rows)
     named = _named(texts)
     reads = reader(model)
     tokens = {name: _tokens(reads, name, text, max_tokens) for name, text in named.items()}
-    with _fused(reads.module):
+    with _evaluated(reads.module), _fused(reads.module):
         _check_memory(reads, list(tokens.values()), rows)
         records = _watched(reads, tokens, rows, progress)
     report = diagnose(records, unsound(reads.module))
@@ -65,12 +65,17 @@ def _named(texts: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     if isinstance(texts, str):
         raise TypeError("texts is a list of texts: examine(model, [text]).")
     named = dict(texts) if isinstance(texts, Mapping) else {f"text {at}": text for at, text in enumerate(texts)}
+    for name, text in named.items():
+        if not isinstance(text, str):
+            raise TypeError(f"A text is a string, but {name} is of type {type(text).__name__}.")
     if not named:
         raise ValueError("There is no text to read: give at least one.")
     return named
 
 
 def _tokens(reads: Reader, name: str, text: str, most: int | None) -> Tokens:
+    if not text.strip():
+        raise ValueError(f"{name} holds nothing but white space: there is nothing to read in it.")
     try:
         tokens = reads.tokens(text, most)
     except ValueError as error:
@@ -85,6 +90,18 @@ def _tokens(reads: Reader, name: str, text: str, most: int | None) -> Tokens:
             f"beginning with max_tokens={reads.most} (--max-tokens {reads.most})."
         )
     return tokens
+
+
+@contextmanager
+def _evaluated(module: nn.Module) -> Iterator[None]:
+    """In eval mode for a while; each layer goes back to its own."""
+    before = [(layer, layer.training) for layer in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for layer, training in before:
+            layer.training = training
 
 
 @contextmanager

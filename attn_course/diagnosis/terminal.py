@@ -11,7 +11,7 @@ from attn_course.diagnosis.measures import MEASURES
 if TYPE_CHECKING:
     from attn_course.diagnosis.report import Finding, Layer, Numbers, Report
 
-LEAST_WIDTH = 40
+LEAST_WIDTH = 20
 MARKS = {"fault": "!", "look": "?"}
 COLOURS = {"fault": "\x1b[1;35m", "look": "\x1b[33m", "normal": "\x1b[36m"}
 PLAIN = "\x1b[0m"
@@ -34,7 +34,7 @@ LEGEND = (
 
 
 def as_text(report: "Report", width: int = 80, colour: bool = False) -> str:
-    """Lines of at most `width` characters (40 at least)."""
+    """Lines of at most `width` characters (20 at least)."""
     width = max(LEAST_WIDTH, width)
     parts = [_head(report, width)]
     parts += [_finding(finding, width, colour) for finding in report.findings]

@@ -208,6 +208,16 @@ def test_the_model_is_as_it_was(saved):
     assert all(torch.equal(a.weights, b.weights) for a, b in zip(before.layers, after.layers, strict=True))
 
 
+def test_a_model_that_trains_is_evaluated_and_trains_on(saved):
+    model = load(str(saved("gpt2")))
+    still = examine(model, [TEXT])
+    model.model.train()
+    model.model.h[0].eval()  # a layer that was frozen
+    assert examine(model, [TEXT]).layers == still.layers
+    assert model.model.training and not model.model.h[0].training and model.model.h[1].mlp.dropout.training
+    model.model.eval()
+
+
 def test_progress_is_told():
     steps = []
     examine(load(), ["The cat sat.", "A dog did not."], rows=4, progress=lambda *step: steps.append(step))
@@ -236,7 +246,7 @@ def test_texts_that_cannot_be_read(capfd, mine):
     assert refused(capfd, "--text", "zero") == "zero is not text: it holds a zero byte."
     assert refused(capfd, "--text", mine) == f"{mine} is a folder: name a file of text."
     assert refused(capfd, "--text", "nowhere") == "nowhere cannot be read: no such file or directory."
-    assert refused(capfd, "--text", "empty").startswith("empty has no token: attention needs at least two")
+    assert refused(capfd, "--text", "empty") == "empty holds nothing but white space: there is nothing to read in it."
     assert refused(capfd, "--text", "word").startswith("word has one token: attention needs at least two")
     assert "within 3 tokens" in refused(capfd, "--text", "text.txt", "--max-tokens", 3)
     assert "which this model has never seen" in refused(capfd, "language", "--text", "strange")
@@ -356,6 +366,9 @@ def test_folders_without_a_model(capfd, saved, mine):
     assert "holds no *.safetensors" in refused(capfd, without("model.safetensors"))
     no_tokeniser = without("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
     assert "holds no tokeniser" in refused(capfd, no_tokeniser)
+    pickled = mine / "without model.safetensors"
+    (pickled / "pytorch_model.bin").write_bytes(b"")
+    assert "holds its weights in pytorch_model.bin, which is not read, since" in refused(capfd, pickled)
     cut = without("nothing")
     (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:200])
     assert "is damaged or cut short" in refused(capfd, cut)
@@ -390,7 +403,10 @@ def test_weights_without_a_place_are_said_to_be_left_out(capfd, saved, mine):
     [
         ({"n_embd": 64}, "the weights and the configuration belong to two models"),
         ({"model_type": "nothing-known"}, "does not recognize this architecture"),
-        ({"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}}, "custom code"),
+        (
+            {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}},
+            "code of its own, which was not run",
+        ),
     ],
 )
 def test_models_that_cannot_be_made(capfd, saved, mine, config, words):
@@ -532,5 +548,7 @@ def test_what_is_no_model_and_what_is_no_list_of_texts():
         examine(torch.nn.Linear(2, 2), [TEXT])
     with pytest.raises(TypeError, match=r"^texts is a list of texts: "):
         examine(load(), TEXT)
+    with pytest.raises(TypeError, match=r"^A text is a string, but text 0 is of type bytes\.$"):
+        examine(load(), [b"abc"])
     with pytest.raises(ValueError, match=r"^There is no text to read: give at least one\.$"):
         examine(load(), [])

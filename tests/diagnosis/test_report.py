@@ -77,6 +77,24 @@ def test_what_is_no_report_is_one_sentence(other):
         Report.from_dict(other)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": None},
+        {"layers": [{}]},
+        {"findings": [{"name": "x"}]},
+        {"findings": [3]},
+        {"blocks": [{"more": 1}]},
+        {"gradients": 3},
+    ],
+)
+def test_a_damaged_report_is_one_sentence(change):
+    with pytest.raises(ValueError, match=r"^This attn-course report is damaged \(.*\): write it again with .*\.$"):
+        Report.from_dict(example().to_dict() | change)
+    with pytest.raises(ValueError, match=r"^This attn-course report is damaged \(KeyError: 'model'\): "):
+        Report.from_dict({"format": "attn-course report", "edition": 1})
+
+
 def test_numbers_that_are_none_are_null():
     assert [number(x) for x in (float("nan"), float("inf"), -float("inf"))] == [None] * 3
     assert number(1 / 3) == 0.33333 and number(123456.7) == 123460.0
@@ -110,11 +128,11 @@ def test_repr_is_short():
     assert repr(example()) == "Report(made up: 3 layers; findings: 1 fault, 1 look, 1 normal)"
 
 
-@pytest.mark.parametrize("width", [10, 40, 60, 80, 120, 200])
+@pytest.mark.parametrize("width", [10, 25, 40, 60, 80, 120, 200])
 def test_text_keeps_its_width_and_says_every_finding(report, width):
     text = report.to_text(width)
     assert "\x1b" not in text and text.endswith("\n")
-    assert max(map(len, text.splitlines())) <= max(40, width)
+    assert max(map(len, text.splitlines())) <= max(20, width)
     assert not any(line != line.rstrip() for line in text.splitlines())
     words = " ".join(text.split())
     for finding in report.findings:
