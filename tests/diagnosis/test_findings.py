@@ -337,12 +337,12 @@ def test_a_weight_that_is_not_finite_is_found_though_no_text_used_it():
 # ---- short texts ----
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 7])
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 15])
 def test_of_a_handful_of_tokens_nothing_is_told_but_what_is_certain(n):
     """Heads that are alike, flat or at one distance, and tokens that are one, might be so by chance."""
     alike = torch.zeros(n, n)
     record = planted(lambda head: alike if head < 3 else 9.0 * (torch.arange(n)[:, None] - torch.arange(n) == 1), n=n)
-    record.hidden += [hidden("h.0", residual=1e-4, cosine=0.9999)]
+    record.hidden += [hidden("h.0", residual=1e-4, cosine=0.9999)] * (n < 8)
     assert found(record) == {}
 
 

@@ -2,8 +2,8 @@
 
 from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.report import Finding, Place
-from attn_course.diagnosis.rules import EVERY_ROW, count, figure, heads_where, sampled, sureness, value_at
-from attn_course.diagnosis.thresholds import FIXED_OFFSET, SINK_SHARE, SINK_VALUE
+from attn_course.diagnosis.rules import EVERY_ROW, count, figure, heads_where, rows_of, sampled, sureness, value_at
+from attn_course.diagnosis.thresholds import FIXED_OFFSET, FOLLOWING_ROWS, SINK_SHARE, SINK_VALUE
 
 DELIMITERS = frozenset(".,;:!?-–—'\"()[]{}/\\|<>") | {"\n", "\\n", "Ċ", "<0x0A>"}
 
@@ -110,6 +110,8 @@ def positional_heads(case: Case) -> list[Finding]:
 
 def _follows(case: Case, place: Place) -> bool:
     """More than half, two standard errors taken off."""
+    if rows_of(case.tables[place.layer]) < FOLLOWING_ROWS:
+        return False
     error = case.layers[place.layer].errors["fixed_offset"][place.head]
     return error is not None and value_at(case, "fixed_offset", place) - 2 * error > FIXED_OFFSET
 
