@@ -280,6 +280,20 @@ def test_options_may_be_put_around_one_another():
     torch.testing.assert_close(mechanism(q, k, v, causal), rows(q, k, v, CAUSAL, judge), atol=1e-12, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["null key", "key bias"])
+def test_a_change_of_scores_is_told_where_tokens_stand_in_the_text(name):
+    """One that knows places, and not distances alone: as if the text's own scores had been changed beforehand."""
+    mechanism, (q, k, v) = option(name), qkv()
+    places = draw(N, N, seed=8)
+    ours = mechanism(q, k, v, causal, score=lambda scores, i, j: scores + places[i, j])
+    own = mechanism.logit if name == "null key" else (q @ mechanism.k[:, :, None])[..., 0].transpose(1, 2) / D**0.5
+    own = own.expand(2, N, HEADS).transpose(1, 2)[..., None]
+    scores = (q @ k.transpose(-2, -1) / D**0.5 + places).masked_fill(~CAUSAL, -math.inf)
+    weights = torch.cat([own, scores], dim=-1).softmax(-1)
+    value = mechanism.v[:, None] if name == "key bias" else torch.zeros(HEADS, 1, D, dtype=torch.float64)
+    torch.testing.assert_close(ours, weights[..., :1] * value + weights[..., 1:] @ v, atol=1e-12, rtol=1e-10)
+
+
 def test_a_bias_by_position_comes_after_the_cap_and_is_not_scaled_by_log_n():
     q, k, v = qkv()
     alibi = ALiBi(HEADS).double()
