@@ -21,21 +21,18 @@ IDS = list(exercises())
 MISTAKES = [(id, mistake) for id in IDS for mistake in task_for(id).mistakes]
 
 
-def cells(folder):
-    for path in course_notebooks((folder,)):
-        yield from nbformat.read(path, 4).cells
-
-
 def answers(folder):
     """The learner's functions in a folder of notebooks, by exercise, run cell by cell as a learner would."""
-    found, namespace = {}, {}
-    for cell in cells(folder):
-        graded = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and (graded.get("solution") or "setup" in cell.metadata.get("tags", [])):
-            exec(cell.source, namespace)
-            if graded.get("solution"):
-                id = ".".join(graded["grade_id"].rsplit("-", 1))  # a topic may have a hyphen of its own
-                found[id] = namespace[id.split(".")[1]]
+    found = {}
+    for path in course_notebooks((folder,)):
+        namespace = {}  # two lessons may call two functions by one name
+        for cell in nbformat.read(path, 4).cells:
+            graded = cell.metadata.get("nbgrader", {})
+            if cell.cell_type == "code" and (graded.get("solution") or "setup" in cell.metadata.get("tags", [])):
+                exec(cell.source, namespace)
+                if graded.get("solution"):
+                    id = ".".join(graded["grade_id"].rsplit("-", 1))  # a topic may have a hyphen of its own
+                    found[id] = namespace[id.split(".")[1]]
     return found
 
 
