@@ -187,6 +187,21 @@ def test_clipping_holds_the_scores_down_while_a_model_trains():
     assert ends["clipped"] < 2 * tau < 2 * ends["plain"] and ends["clipped"] < ends["plain"]
 
 
+def test_a_batch_that_a_layer_has_no_part_in_does_not_clip_it_again():
+    model, calls = gpt(), []
+
+    def first_only(model, generator):
+        calls.append(1)
+        return loss_of_batch(model, generator) if len(calls) == 1 else model.head.weight.sum()
+
+    loss, w_q = with_qk_clip(first_only, 1e-3), model.stack.blocks[0].attention.w_q.weight
+    seen = []
+    for _ in range(4):
+        loss(model, torch.Generator().manual_seed(0))
+        seen.append(w_q.detach().clone())
+    assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[1], seen[2]) and torch.equal(seen[2], seen[3])
+
+
 def test_nothing_above_tau_leaves_a_training_as_it_was():
     runs = []
     for loss in (loss_of_batch, with_qk_clip(loss_of_batch, 1e6)):

@@ -65,6 +65,23 @@ def test_a_cache_changes_nothing(positions):
     assert caches[0].length == N + COUNT and model.stack.read(caches) == N
 
 
+@pytest.mark.parametrize("matrix", [False, True])
+def test_a_cache_changes_nothing_under_a_mask_that_knows_the_text_so_far(matrix):
+    model, real = gpt(), torch.arange(N) >= torch.tensor([[0], [2]])
+
+    def visible(length):
+        mask = causal & padding(real[:, :length])
+        return mask.dense(length) if matrix else mask
+
+    def rows(mask, count):
+        return mask[:, :, -count:] if matrix else mask
+
+    whole, caches = model(text(), visible=visible(N)), model.stack.caches()
+    parts = [model(text()[:, :3], visible=visible(3), caches=caches)]
+    parts += [model(text()[:, i : i + 1], visible=rows(visible(i + 1), 1), caches=caches) for i in range(3, N)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
+
+
 def test_the_future_does_not_matter_and_registers_of_a_causal_model_see_no_text():
     model = gpt()
     other = text()
