@@ -52,4 +52,7 @@ CONTROLS = {
     # Never more tokens than features; the same head twice.
     "vitals.32": "_cka = noise_cka\nnoise_cka = lambda tokens: _cka(13)",
     "vitals.33": "mean_cka = lambda reading: vitals.cka(reading.layers[0].output[:, [0, 0]])[0, 0, 1].item()",
+    # Strips that take as long as the questions do; a watch that costs what the maps cost.
+    "vitals.34": "layer_of = layer_of | {'layer_strips_s': layer_of['layer_asked_s']}",
+    "vitals.35": "layer_of = layer_of | {'watched_ratio': layer_of['maps_ratio']}",
 }
