@@ -21,6 +21,7 @@ KEYS = {
     "translation": ("step", "ArrowRight"),
     "attention_view": ("token 1", "ArrowRight"),
     "scrubber": ("layer", "ArrowRight"),
+    "collapse": ("layer", "ArrowRight"),
 }
 
 
