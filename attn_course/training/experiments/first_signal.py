@@ -1,8 +1,8 @@
 """Which signal comes first? The learning rate rises from nothing to far too much, and every step is watched.
 
-The alarms were fixed before the first run, and each has a looser and a stricter form, so that one can see how much of
-the answer is the bar's. They are judged against the moment at which the loss breaks; and beside runs in which it does
-not break (`CALM`), for an alarm that rings there as well says nothing.
+The bars were drawn after a look at one run and before these, and each has a looser and a stricter form, so that one
+can see how much of the answer is the bar's. They are judged against the moment at which the loss breaks; and beside
+runs in which it does not break (`CALM`), for an alarm that rings there as well says nothing.
 
     max logit   the greatest q·k/√d of any head: above 100 (where QK-clip acts); 30, 1000
     entropy     beside the first token, below 0.05 of log n, in more than half of the heads (the doctor's rule for a
