@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attn_course.attention.shapes import shaped
+from attn_course.diagnosis.sets import indicators
 
 Queries = Float[Tensor, "batch head query d_k"]
 Keys = Float[Tensor, "batch head key d_k"]
@@ -55,18 +56,19 @@ def asked_vitals(
     """All of them, in eight calls of the kernel, nine if it looks both ways.
 
     scale        1/√d_k unless given
-    token_sets   name → numbers of keys, or True/False of shape (key,)
+    token_sets   name → numbers of keys, or True/False of shape (key,) or (batch, key)
 
     Half precision is widened to float32. ValueError with one sentence for shapes that do not fit, and for causal
     attention with fewer queries than keys.
     """
     wide = torch.promote_types(q.dtype, torch.float32)
     like, (q, k, v) = q.dtype, (x.to(wide) for x in (q, k, v))
-    sets = {name: _indicator(name, members, k) for name, members in (token_sets or {}).items()}
+    sets = token_sets or {}
+    marks = indicators(sets, k.shape[0], k.shape[2], k.device).to(k.dtype)  # (batch, key, set)
     paid = energy(q, k, causal, scale)
     spread = _entropy(q, k, paid, causal, scale)
     log_partition = paid + spread
-    masses = columns(q, k, torch.stack(list(sets.values()), dim=-1), causal, scale) if sets else None
+    masses = columns(q, k, marks[:, None], causal, scale) if sets else None
     return AskedVitals(
         output=columns(q, k, v, causal, scale).to(like),
         entropy=spread,
@@ -201,16 +203,3 @@ def _scale(q: Tensor, k: Tensor, causal: bool, scale: float | None) -> float:
 
 def _ones(k: Tensor) -> Float[Tensor, "key 1"]:
     return torch.ones(k.shape[-2], 1, dtype=k.dtype, device=k.device)
-
-
-def _indicator(name: str, members, k: Tensor) -> Float[Tensor, "key"]:
-    n_key = k.shape[-2]
-    members = torch.as_tensor(members, device=k.device)
-    if members.dtype == torch.bool:
-        if members.shape != (n_key,):
-            raise ValueError(f"The set {name!r} marks {members.shape[-1]} tokens, but there are {n_key} keys.")
-        return members.to(k.dtype)
-    beyond = members[(members < 0) | (members >= n_key)]
-    if beyond.numel():
-        raise ValueError(f"The set {name!r} names key {int(beyond[0])}, but keys go from 0 to {n_key - 1}.")
-    return torch.zeros(n_key, dtype=k.dtype, device=k.device).index_fill(0, members.long(), 1)

@@ -6,7 +6,6 @@ gradient, some read the attention maps. None of them is the truth; erasure is at
 `score` is what is to be explained: a function from a batch of inputs to one number for each, `(batch,)`.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attn_course.attention import LayerRecord, hiding, reweighing
+from attn_course.diagnosis.vitals import jensen_shannon
 
 Score = Callable[[Tensor], Float[Tensor, "batch"]]
 Tokens = Int[Tensor, "batch token"]
@@ -180,17 +180,7 @@ def divergence(p: Float[Tensor, "*rest key"], q: Float[Tensor, "*rest key"]) -> 
     H(½ (p + q)) − ½ (H(p) + H(q)). Source: Lin 1991.
     """
     _check_same_shape(p, q)
-    return (_bits((p + q) / 2) - (_bits(p) + _bits(q)) / 2).clamp(min=0)
-
-
-def total_variation(p: Float[Tensor, "*rest option"], q: Float[Tensor, "*rest option"]) -> Float[Tensor, "*rest"]:
-    """½ Σ |p − q|: how much probability has moved, 0 to 1. What Jain and Wallace measure outputs by."""
-    _check_same_shape(p, q)
-    return (p - q).abs().sum(dim=-1) / 2
-
-
-def _bits(p: Tensor) -> Tensor:
-    return -torch.special.xlogy(p, p).sum(dim=-1) / math.log(2)
+    return jensen_shannon(p, q)
 
 
 def _identity(weights: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from attn_course.diagnosis.strips import Scores, Strip
 
 EPSILON = 1e-3  # a weight below this is counted as doing nothing
 SHARE = 0.96  # of a row's mass: what MInference (2407.02490) found the first 4 K of 128 K columns to carry
+ROUNDING = 1e-6  # a share is held when it is held up to this: rounding must not ask for one key more
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _of_strip(strip: Strip) -> dict[str, Tensor]:
     weights, null = strip.weights()  # (head, row, key), (head, row, 1)
     n = strip.visible_keys.expand(weights.shape[:2])  # (head, row)
     distance = (strip.i - strip.j).abs()
-    enough = SHARE * weights.sum(-1, keepdim=True) * (1 - 1e-6)  # rounding must not ask for one key more
+    enough = SHARE * weights.sum(-1, keepdim=True) * (1 - ROUNDING)
     needed = _reach(weights.sort(-1, descending=True).values, enough)
     order = distance.argsort(stable=True, dim=-1)
     at = _reach(weights.gather(-1, order.expand(weights.shape)), enough)  # so many of the nearest keys

@@ -13,6 +13,7 @@ from attn_course.attention.formula import ScoreChange
 from attn_course.diagnosis.close import draw_rows
 from attn_course.diagnosis.padded import without_padding
 from attn_course.diagnosis.record import AttentionCall, Record
+from attn_course.diagnosis.sets import as_set
 from attn_course.diagnosis.streaming import streaming_vitals_of
 from attn_course.diagnosis.strips import Scores
 from attn_course.training.nonfinite import is_finite
@@ -52,7 +53,7 @@ class Keeper:
         progress: Callable[[], object] | None,
     ):
         self.record, self.sample, self.seed, self.progress = record, sample, seed, progress
-        self.sets = {name: _as_set(name, members) for name, members in record.token_sets.items()}
+        self.sets = {name: as_set(name, members) for name, members in record.token_sets.items()}
         self.fitted: set[str] = set()  # the sets that fitted some call
         self.kept, self.two_texts = keep, two_texts
         self.prompts: dict[str, int] = {}  # how many keys a layer had when its text began
@@ -207,21 +208,6 @@ def as_kept(keep) -> Bool[Tensor, "batch key"] | None:
             f"{keep.dtype} of shape {tuple(keep.shape)}."
         )
     return keep.bool()
-
-
-def _as_set(name: str, members) -> Tensor:
-    """The numbers of the keys, or True/False of shape (key,) or (batch, key)."""
-    members = torch.as_tensor(members)
-    if members.dtype == torch.bool and members.dim() in (1, 2):
-        return members
-    if members.numel() == 0:
-        return members.long().flatten()
-    if members.dim() == 1 and not members.is_floating_point() and members.dtype != torch.bool and members.min() >= 0:
-        return members.long()
-    raise ValueError(
-        f"The token set {name!r} should be a list of key numbers from 0 up, or True and False of shape (key,) or "
-        f"(batch, key); got {members.dtype} of shape {tuple(members.shape)}."
-    )
 
 
 def _rows_of(scores: Scores, rows: Int[Tensor, "row"]) -> Float[Tensor, "batch head row key"]:

@@ -21,6 +21,7 @@ from attn_course.attention import Visibility
 from attn_course.attention.formula import ScoreChange
 from attn_course.attention.shapes import shaped
 from attn_course.diagnosis.close import CloseVitals, close_vitals
+from attn_course.diagnosis.sets import indicators
 from attn_course.diagnosis.strips import Scores, Strip
 
 PerQuery = Float[Tensor, "batch head query"]
@@ -118,7 +119,7 @@ class _Sums:
         self.group = scores.group
         self.like = scores.q.dtype
         device, shape = scores.q.device, (scores.batch, scores.heads, scores.n_query)
-        self.sets = _indicators(token_sets, scores).to(scores.dtype)  # (batch, key, set)
+        self.sets = indicators(token_sets, scores.batch, scores.n_key, device).to(scores.dtype)  # (batch, key, set)
         columns = len(_PER_QUERY) + len(self.names) + (0 if v is None else v.shape[-1])
         self.rows = torch.zeros(*shape, columns, dtype=scores.dtype, device=device)
         self.received = torch.zeros(*shape[:2], scores.n_key, dtype=scores.dtype, device=device)
@@ -217,35 +218,6 @@ def _distance(strip: Strip, p: Tensor, mixed: Tensor, block: slice) -> Float[Ten
     outside = mixed[..., 2] + mixed[..., 4] + mixed[..., 1] * (i - i[0]) + mixed[..., 3] * (i[-1] - i)
     inside = (strip.i - strip.j[:, block]).abs().to(p.dtype)
     return outside + (p[..., block] * inside).sum(-1)
-
-
-def _indicators(token_sets: dict, scores: Scores) -> Bool[Tensor, "batch key set"]:
-    """One column a set: True for its keys."""
-    columns = torch.zeros(scores.batch, scores.n_key, len(token_sets), dtype=torch.bool, device=scores.q.device)
-    for at, (name, members) in enumerate(token_sets.items()):
-        members = torch.as_tensor(members, device=columns.device)
-        if members.dtype == torch.bool:
-            if members.shape not in ((scores.n_key,), (scores.batch, scores.n_key)):
-                raise ValueError(
-                    f"The set {name!r} has marks of shape {tuple(members.shape)}; it wants one for each of the "
-                    f"{scores.n_key} keys, or for each key of each of the {scores.batch} sequences."
-                )
-            columns[..., at] = members
-        else:
-            _check_numbers(name, members, scores.n_key)
-            columns[:, members.long(), at] = True
-    return columns
-
-
-def _check_numbers(name: str, members: Tensor, n_key: int) -> None:
-    if members.numel() and (members.dim() != 1 or members.is_floating_point()):
-        raise ValueError(
-            f"The set {name!r} should be a list of whole numbers, one for each of its keys; got {members.dtype} of "
-            f"shape {tuple(members.shape)}."
-        )
-    beyond = members[(members < 0) | (members >= n_key)]
-    if len(beyond):
-        raise ValueError(f"The set {name!r} names key {int(beyond[0])}, but keys go from 0 to {n_key - 1}.")
 
 
 def _check(q, k, visible, scale, bias, sinks, sample: int | None) -> None:

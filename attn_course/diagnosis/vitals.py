@@ -5,9 +5,12 @@ They want the whole map, `weights[batch, head, query, key]`, and are meant for r
 zeros, and has 0 in every measure. Queries end with the keys: with 2 queries and 5 keys they stand at 3 and 4.
 A learned sink, if there is one, belongs to the map as one more column for entropy, energy and participation.
 
-Vitals of hidden states and of heads' outputs are in `states`, bounds in `bounds`; all can be had from here.
+This file holds what a row of the map says, and two rows beside one another. What keys receive is in `columns`, scores
+in `products`, hidden states and heads' outputs in `states`, bounds in `bounds`; all can be had from here.
 Where "healthy" says M, it is what the course's MiniLM showed on short sentences: one model's habit, not a law.
 """
+
+import math
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +21,9 @@ from attn_course.attention.formula import positions
 from attn_course.attention.shapes import shaped
 from attn_course.diagnosis.bounds import dilution_bound, entropy_bound, extremal_scores, sink_floor
 from attn_course.diagnosis.close import EPSILON, SHARE
+from attn_course.diagnosis.columns import columns_needed, first_to_hold, received, sink_mass, sink_rate
+from attn_course.diagnosis.products import largest_product, max_logit, overflow
+from attn_course.diagnosis.sets import marked
 from attn_course.diagnosis.states import (
     attention_influence,
     block_influence,
@@ -47,6 +53,7 @@ __all__ = [
     "entropy_bound",
     "extremal_scores",
     "head_importance",
+    "jensen_shannon",
     "keys_needed",
     "largest_product",
     "massive_activations",
@@ -70,11 +77,6 @@ __all__ = [
 
 Map = Float[Tensor, "batch head query key"]
 PerQuery = Float[Tensor, "batch head query"]
-PerHead = Float[Tensor, "batch head"]
-
-ROUNDING = 1e-6  # a share is held when it is held up to this: rounding must not ask for one key more
-FLOAT16_MAX = 65504.0
-SINK = 0.3  # Gu et al.'s ε: a first key with more than this is a sink
 
 
 # ---- how a row spends its attention ----
@@ -135,21 +137,8 @@ def set_mass(weights: Map, members: Tensor | list) -> PerQuery:
     illness. On tokens declared irrelevant it is underload: .49 to .54 in a plain Transformer that looks for an answer
     (Ye et al. 2024, 2410.05258, table 3).
     """
-    members = torch.as_tensor(members, device=weights.device)
-    if members.dtype != torch.bool:
-        beyond = members[(members < 0) | (members >= weights.shape[-1])]
-        if beyond.numel():
-            raise ValueError(
-                f"The set names key {int(beyond[0])}, but keys go from 0 to {weights.shape[-1] - 1}. "
-                "Count from the first token."
-            )
-        members = torch.zeros(weights.shape[-1], dtype=torch.bool, device=weights.device).index_fill(
-            0, members.long().flatten(), True
-        )
-    if members.shape[-1] != weights.shape[-1]:
-        raise ValueError(f"The set marks {members.shape[-1]} tokens, but there are {weights.shape[-1]} keys.")
-    marked = members if members.dim() == 1 else members[:, None, None, :]
-    return (weights * marked).sum(-1)
+    marks = marked("members", members, weights.shape[0], weights.shape[-1], weights.device)  # (batch, key)
+    return (weights * marks[:, None, None, :]).sum(-1)
 
 
 @shaped
@@ -163,7 +152,7 @@ def sparsity(weights: Map, visible: Visibility | Tensor | None = None, epsilon: 
 def keys_needed(weights: Map, share: float | int = SHARE) -> PerQuery:
     """The fewest keys that hold `share` of a row's mass. 1 to n keys."""
     held = weights.sort(-1, descending=True).values.cumsum(-1)
-    return _first_to_hold(held, weights.sum(-1), share)
+    return first_to_hold(held, weights.sum(-1), share)
 
 
 @shaped
@@ -177,87 +166,7 @@ def window(weights: Map, share: float | int = SHARE) -> PerQuery:
     """Effective window: the smallest w such that the keys with |i − j| < w hold `share` of a row. 1 to n tokens."""
     far = _distance(weights).expand(weights.shape)
     at_distance = weights.new_zeros(*weights.shape[:-1], max(weights.shape[-2:])).scatter_add(-1, far, weights)
-    return _first_to_hold(at_distance.cumsum(-1), weights.sum(-1), share)
-
-
-# ---- what a key receives ----
-
-
-@shaped
-def received(weights: Map) -> Float[Tensor, "batch head key"]:
-    """Σ_i A_ij: what key j takes from all queries. In rows' worth: they sum to the number of queries that see."""
-    return weights.sum(-2)
-
-
-@shaped
-def columns_needed(
-    received: Float[Tensor, "batch head key"], share: float | int = SHARE
-) -> Float[Tensor, "batch head"]:
-    """The fewest columns of the map that carry `share` of all mass, from what the keys `received`. 1 to n columns.
-
-    Known: the top 4 K of 128 K columns carry 96.8 %, the same columns for another prompt 83.7 % (Jiang et al. 2024,
-    MInference, 2407.02490).
-    """
-    held = received.sort(-1, descending=True).values.cumsum(-1)
-    return _first_to_hold(held, received.sum(-1), share)
-
-
-@shaped
-def sink_mass(weights: Map, key: int = 0) -> PerHead:
-    """α_k: the mean over the queries t ≥ k of A_tk. The share of attention that key k takes from those that follow.
-
-    Compare with `sink_floor`, what causal attention gives the first key if it chooses nothing. M: [CLS] .23 to .59 a
-    layer at 12 tokens. Source: Gu et al. 2024 (2410.10781); keys are numbered from 0 here, from 1 there.
-    """
-    i, _ = positions(*weights.shape[-2:], weights.device)
-    later = i.flatten() >= key
-    if not (0 <= key < weights.shape[-1] and later.any()):
-        raise ValueError(f"key is the number of a key that queries look back at, 0 to {int(i[-1])}; got {key}.")
-    return weights[..., later, key].mean(-1)
-
-
-def sink_rate(layers: list[Map], epsilon: float = SINK) -> float:
-    """Share of (layer, head, sequence) in which the first key takes α > ε of the attention. 0 to 1.
-
-    A sink rate means nothing without its length and its ε: Gu et al. take T = 64 tokens and ε = .3. So measured, GPT-2
-    XL has .770, LLaMA2-7B .925, Mistral-7B .975, LLaMA3-8B .990. Maps of several lengths are refused.
-    """
-    lengths = {weights.shape[-1] for weights in layers}
-    if len(lengths) != 1:
-        raise ValueError(f"A sink rate is that of one length of text, got maps of {sorted(lengths)} keys.")
-    return torch.cat([sink_mass(weights).flatten() for weights in layers]).gt(epsilon).double().mean().item()
-
-
-# ---- scores ----
-
-
-@shaped
-def max_logit(scores: Map) -> PerHead:
-    """The greatest score of a head, scaled and masked as it goes into the softmax.
-
-    Healthy: tens. Every run above 10⁴ diverged in Wortsman et al. 2023 (2309.14322).
-    """
-    return scores.amax((-2, -1))
-
-
-@shaped
-def largest_product(
-    q: Float[Tensor, "batch head query d_k"], k: Float[Tensor, "batch head key d_k"]
-) -> Float[Tensor, "batch head"]:
-    """max |q·k| before any scale, in at least float32: what half precision would have to hold."""
-    wide = torch.promote_types(q.dtype, torch.float32)
-    return (q.to(wide) @ k.to(wide).mT).abs().amax((-2, -1))
-
-
-@shaped
-def overflow(
-    q: Float[Tensor, "batch head query d_k"], k: Float[Tensor, "batch head key d_k"]
-) -> Bool[Tensor, "batch head"]:
-    """Does a raw product pass 65504, the greatest number of float16? Then it is ∞ there, and the row NaN.
-
-    The scale comes too late if it comes after. Healthy: never.
-    """
-    return largest_product(q, k) > FLOAT16_MAX
+    return first_to_hold(at_distance.cumsum(-1), weights.sum(-1), share)
 
 
 # ---- two heads ----
@@ -272,11 +181,16 @@ def divergence(weights: Map) -> Float[Tensor, "batch query head head"]:
     """
     rows = weights.transpose(1, 2)  # (batch, query, head, key)
     p, q = rows[..., :, None, :], rows[..., None, :, :]
+    return jensen_shannon(p, q)
+
+
+def jensen_shannon(p: Float[Tensor, "*rest key"], q: Float[Tensor, "*rest key"]) -> Float[Tensor, "*rest"]:
+    """H(½(p + q)) − ½(H(p) + H(q)) in bits, of any distributions whose shapes spread to one another. Lin 1991."""
     return (_bits((p + q) / 2) - (_bits(p) + _bits(q)) / 2).clamp(min=0)
 
 
 def _bits(p: Tensor) -> Tensor:
-    return -torch.special.xlogy(p, p).sum(-1) / torch.log(torch.tensor(2.0, dtype=p.dtype))
+    return -torch.special.xlogy(p, p).sum(-1) / math.log(2)
 
 
 # ---- helpers ----
@@ -298,11 +212,3 @@ def _dense(weights: Map, visible: Visibility | Tensor | None) -> Bool[Tensor, "b
 def _distance(weights: Map) -> Int[Tensor, "query key"]:
     i, j = positions(*weights.shape[-2:], weights.device)
     return (i - j).abs()
-
-
-def _first_to_hold(held: Tensor, mass: Tensor, share: float) -> Tensor:
-    """How many terms of a growing sum it takes until `share` of the mass is held; 0 where there is none."""
-    if not 0 < share <= 1:
-        raise ValueError(f"share is a part of the mass, above 0 and up to 1; got {share}.")
-    enough = share * mass * (1 - ROUNDING)
-    return ((held < enough[..., None]).sum(-1) + 1).where(mass > 0, 0).to(held.dtype)

@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from attn_course.attention import MultiHead
 from attn_course.attention.option import asks, told
 from attn_course.attention.watching import exchanged
+from attn_course.diagnosis.gradients import watching_gradients
+from attn_course.diagnosis.hidden import watching_hidden
 from attn_course.diagnosis.keeping import Call, Keeper, as_kept, in_backward
 from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.watch_library import attention_layers, outside_the_interface, watching_library
@@ -81,12 +83,8 @@ def watch(
         stack.enter_context(watching_library(library, keeper))
         stack.enter_context(_first_not_finite(model, record))
         if hidden:
-            from attn_course.diagnosis.hidden import watching_hidden
-
             stack.enter_context(watching_hidden(model, list(layers), record, keeper.kept))
         if gradients:
-            from attn_course.diagnosis.gradients import watching_gradients
-
             stack.enter_context(watching_gradients(model, record))
         yield record
     _after(name, layers, record, bool(ran), keeper.passed_by)

@@ -160,9 +160,9 @@ def test_bad_input_gets_one_sentence():
     q, k, v = qkv(4, n_key=6)
     with pytest.raises(ValueError, match="as many queries as keys, got 4 and 6"):
         asking.entropy(q, k, causal=True)
-    with pytest.raises(ValueError, match="The set 'a' names key 6, but keys go from 0 to 5"):
+    with pytest.raises(ValueError, match="The token set 'a' names key 6, but keys go from 0 to 5"):
         asking.asked_vitals(q, k, v, token_sets={"a": [6]})
-    with pytest.raises(ValueError, match="The set 'a' marks 4 tokens, but there are 6 keys"):
+    with pytest.raises(ValueError, match="'a' has marks of shape .*one for each of the 6 keys"):
         asking.asked_vitals(q, k, v, token_sets={"a": torch.ones(4).bool()})
     with pytest.raises(ValueError, match="Scores are dot products"):
         asking.asked_vitals(q, k[..., :3], v)

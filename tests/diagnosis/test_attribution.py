@@ -24,7 +24,6 @@ from attn_course.diagnosis.attribution import (
     permuted,
     relevance,
     rollout,
-    total_variation,
 )
 from attn_course.models.encoder import Encoder
 from attn_course.models.encoder_decoder import EncoderDecoder
@@ -286,12 +285,6 @@ def test_divergence_is_scipy_s():
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
     left, right = torch.eye(2, dtype=torch.float64)
     assert divergence(left, right) == 1 and divergence(p, p).abs().max() < 1e-12
-
-
-def test_total_variation_is_the_largest_difference_of_any_event():
-    p, q = torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([0.1, 0.3, 0.2, 0.4])
-    events = [list(event) for size in range(5) for event in itertools.combinations(range(4), size)]
-    assert total_variation(p, q).item() == pytest.approx(max((p[e].sum() - q[e].sum()).item() for e in events))
 
 
 # What cannot be explained

@@ -413,8 +413,8 @@ def test_minilm_rests_on_cls_with_a_value_near_zero():
     [
         (lambda w: vitals.entropy(w[0, 0]), "weights has shape (3, 3), which is 2 axes; it needs at least 4"),
         (lambda w: vitals.entropy(w / 0 * 0), "weights holds NaN"),
-        (lambda w: vitals.set_mass(w, [3]), "The set names key 3, but keys go from 0 to 2."),
-        (lambda w: vitals.set_mass(w, torch.ones(2).bool()), "The set marks 2 tokens, but there are 3 keys."),
+        (lambda w: vitals.set_mass(w, [3]), "names key 3, but keys go from 0 to 2."),
+        (lambda w: vitals.set_mass(w, torch.ones(2).bool()), "it wants one for each of the 3 keys"),
         (lambda w: vitals.keys_needed(w, 96), "share is a part of the mass, above 0 and up to 1; got 96."),
         (lambda w: vitals.sink_mass(w, 3), "key is the number of a key that queries look back at, 0 to 2; got 3."),
         (lambda w: vitals.sink_rate([w, w[..., :2, :2]]), "got maps of [2, 3] keys."),
