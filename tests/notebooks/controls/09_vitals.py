@@ -53,6 +53,7 @@ CONTROLS = {
     "vitals.32": "_cka = noise_cka\nnoise_cka = lambda tokens: _cka(13)",
     "vitals.33": "mean_cka = lambda reading: vitals.cka(reading.layers[0].output[:, [0, 0]])[0, 0, 1].item()",
     # Strips that take as long as the questions do; a watch that costs what the maps cost.
-    "vitals.34": "layer_of = layer_of | {'layer_strips_s': layer_of['layer_asked_s']}",
-    "vitals.35": "layer_of = layer_of | {'watched_ratio': layer_of['maps_ratio']}",
+    "vitals.34": "layers = [row | {'layer_strips_and_output_s': row['layer_asked_s']} for row in layers]",
+    "vitals.35": "cost = {n: row | {'watched_ratio': row.get('maps_ratio', 1.0)} for n, row in cost.items()}",
+    "vitals.36": "cost = {n: row | {'watched_mb': row.get('maps_mb', row['watched_mb'])} for n, row in cost.items()}",
 }
