@@ -35,8 +35,8 @@ class Call:
     bias: Tensor | None = None
     sinks: Tensor | None = None
     dropout: float = 0.0
-    first_key: int = 0  # the token of the text that key 0 is: above 0 where a cache has forgotten the first ones, −1
-    # where a learned key stands before them
+    # The token of the text that key 0 is: above 0 where a cache has forgotten the first ones, −1 for a learned key.
+    first_key: int = 0
     gate: Float[Tensor, "batch head query 1"] | None = None  # what the layer multiplied its output by
 
 

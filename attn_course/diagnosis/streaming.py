@@ -147,7 +147,7 @@ class _Sums:
         entropy, energy = l.log() - shift / l, m[..., 0] + shift / l
         participation = l.square() / squares.masked_fill(~sees, 1)
         distance = _distance(strip, p, mixed, self.block) / l
-        found = torch.stack((entropy, energy, distance, participation, taken / l), dim=-1)  # as in PER_QUERY
+        found = torch.stack((entropy, energy, distance, participation, taken / l), dim=-1)  # as in _PER_QUERY
         found = torch.cat((found, mixed[..., 5:] / l[..., None]), dim=-1)  # and the sets, and the output
         self.rows[b, heads, rows] = found.masked_fill(~sees[..., None], 0)
         self.received[b, heads, keys] += ((1 / l)[:, None] @ p)[:, 0]

@@ -162,7 +162,7 @@ def test_bad_input_gets_one_sentence():
         asking.entropy(q, k, causal=True)
     with pytest.raises(ValueError, match="The token set 'a' names key 6, but keys go from 0 to 5"):
         asking.asked_vitals(q, k, v, token_sets={"a": [6]})
-    with pytest.raises(ValueError, match="'a' has marks of shape .*one for each of the 6 keys"):
+    with pytest.raises(ValueError, match=r"'a' has marks of shape .*one for each of the 6 keys"):
         asking.asked_vitals(q, k, v, token_sets={"a": torch.ones(4).bool()})
     with pytest.raises(ValueError, match="Scores are dot products"):
         asking.asked_vitals(q, k[..., :3], v)
