@@ -1,14 +1,19 @@
 """Figures carry their alt text, and the same figure gives the same bytes."""
 
+import io
+
+import numpy as np
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.text import Text
+from PIL import Image
 
 from attn_course.attention import attention, causal, masked_softmax, padding, sinks, window
 from attn_course.show import figure, label, reference, show, source, visibility, weights_map
 from attn_course.show.compare import Comparison
+from attn_course.show.figure import DOTS_PER_INCH, png_of
 from attn_course.show.source import source_of
 
 ALT = "A line that rises from nought to one."
@@ -44,6 +49,17 @@ def test_a_figure_is_one_png_with_alt_text_in_both_places():
 def test_the_same_figure_gives_the_same_bytes():
     pngs = [displayed(lambda: show(drawn(), alt=ALT)).data["image/png"] for _ in range(2)]
     assert pngs[0] == pngs[1]
+
+
+def test_fewer_colours_make_a_smaller_file_and_the_same_picture():
+    fig, ax = figure()
+    ax.imshow(np.random.default_rng(0).random((40, 60)), cmap="cividis", aspect="auto")
+    full = io.BytesIO()
+    fig.savefig(full, format="png", dpi=DOTS_PER_INCH)
+    small = png_of(fig)
+    seen = [np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=float) for png in (full.getvalue(), small)]
+    assert len(small) < 0.6 * len(full.getvalue())
+    assert abs(seen[0] - seen[1]).mean() < 1.5 and abs(seen[0] - seen[1]).max() < 40  # of 255
 
 
 def test_too_short_an_alt_and_too_wide_a_figure_get_a_sentence():
