@@ -7,7 +7,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from attn_course.attention import attention, attention_scores, attention_weights, causal, masked_softmax
+from attn_course.attention import (
+    attention,
+    attention_scores,
+    attention_weights,
+    causal,
+    masked_softmax,
+    sinks,
+    window,
+)
 from attn_course.attention.heads import split
 from attn_course.coach import check
 from attn_course.coach.catalogue import exercises
@@ -186,6 +194,28 @@ READY_MADE = [
         lambda q, k, lse, columns: asking.received(q, k, causal=True),
         "the course's own received",
     ),
+    (
+        "sinks.mass",
+        lambda w: torch.stack([vitals.sink_mass(w, k) for k in range(w.shape[-1])], dim=-1),
+        "the course's own sink_mass",
+    ),
+    (
+        "sinks.null",
+        lambda s, b: masked_softmax(torch.cat([s, b[:, None, None].expand_as(s[..., :1])], dim=-1))[..., :-1],
+        "the course's own masked_softmax",
+    ),
+    (
+        "sinks.log_n",
+        lambda q, k, s: attention_weights(s * q * torch.arange(1, q.shape[-2] + 1)[:, None].log(), k, causal),
+        "the course's own attention_weights",
+    ),
+    ("sinks.log_n", lambda q, k, s: F.scaled_dot_product_attention(q, k, k), "torch's scaled_dot_product_attention"),
+    (
+        "sinks.evict",
+        lambda t, s, w: (window(w) | sinks(s)).dense(t + 1)[-1:].nonzero().mT,
+        "the course's own window",
+    ),
+    ("sinks.underload", lambda w, v, r: vitals.set_mass(w, ~r), "the course's own set_mass"),
 ]
 
 
@@ -196,7 +226,7 @@ def test_an_answer_that_calls_what_it_should_build_is_refused(id, answer, named)
 
 
 def test_the_packages_own_visibility_is_refused_where_it_is_the_exercise():
-    from attn_course.attention import document, window
+    from attn_course.attention import document
 
     tries = {
         "visibility.causal": lambda n_query, n_key: causal.dense(n_query, n_key),
