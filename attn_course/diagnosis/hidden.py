@@ -153,7 +153,7 @@ def _listener(name: str, own: nn.Module, record: Record, keep: Tensor | None):
     def listen(module, args, kwargs, output):
         if module is not own:  # of a copy, which took the hook along
             return None
-        before, after = _stream((*args, *kwargs.values())), _stream((output,))
+        before, after = stream_of((*args, *kwargs.values())), stream_of((output,))
         if before is None or after is None or before.shape != after.shape:
             return note(f"{name} does not turn a (batch, token, d) into another of that shape: it is not watched.")
         if after.shape[1] == 1:
@@ -170,11 +170,11 @@ def _listener(name: str, own: nn.Module, record: Record, keep: Tensor | None):
     return listen
 
 
-def _stream(values: tuple) -> Tensor | None:
+def stream_of(values: tuple) -> Tensor | None:
     """The first (batch, token, d) among these, in tuples too."""
     for value in values:
         if isinstance(value, Tensor) and value.dim() == 3 and value.is_floating_point():
             return value
-        if isinstance(value, tuple | list) and (inner := _stream(tuple(value))) is not None:
+        if isinstance(value, tuple | list) and (inner := stream_of(tuple(value))) is not None:
             return inner
     return None
