@@ -51,14 +51,6 @@ WRONG = [
         lambda *a: as_printed(*a, sigma=lambda x, w_q, w_k: ((x @ w_q) @ (x @ w_k).T).abs().max().item()),
         "The case:",
     ),
-    # σ of the scores that there are: a tighter bound, and another one
-    (
-        lambda *a: as_printed(
-            *a,
-            sigma=lambda x, w_q, w_k: torch.linalg.matrix_norm((x @ w_q) @ (x @ w_k).T, 2).item() / w_q.shape[1] ** 0.5,
-        ),
-        "The case:",
-    ),
     # the largest entropy
     (lambda x, w_q, w_k: math.log(len(x)), "which is less than your bound"),
     # the sign turned round

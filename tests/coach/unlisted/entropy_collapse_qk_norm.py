@@ -37,11 +37,6 @@ WRONG = [
         lambda q, k, gain: gain[:, None, None] * F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT,
         "Rows of weights sum to one, and yours do not",
     ),
-    # divided by the gain
-    (
-        lambda q, k, gain: (F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT / gain[:, None, None]).softmax(-1),
-        "The largest difference is at query",
-    ),
     # the largest of all vectors is the measure
     (
         lambda q, k, gain: (

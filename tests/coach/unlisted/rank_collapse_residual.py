@@ -34,13 +34,6 @@ def text_by_text(x):
 WRONG = [
     # the median token
     (lambda x: norm(x - x.median(-2, keepdim=True).values) / norm(x), "1 text, 2 tokens, 2 features"),
-    # the first token for the mean
-    (lambda x: norm(x - x[:, :1]) / norm(x), "1 text, 2 tokens, 2 features"),
-    # the largest singular value
-    (
-        lambda x: torch.linalg.matrix_norm(x - x.mean(1, keepdim=True), 2) / torch.linalg.matrix_norm(x, 2),
-        "1 text, 2 tokens, 2 features",
-    ),
     # divided by the deviation, too
     (lambda x: right((x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True)), "1 text, 2 tokens, 2 features"),
     # smallest sums

@@ -108,8 +108,6 @@ WRONG = [
         lambda s, b: torch.cat([s, b.view(-1, 1, 1, 1).expand(*s.shape[:-1], 1)], -1).softmax(-1)[..., :-1],
         "Your function raised RuntimeError",
     ),
-    # −b, since what is taken away is subtracted
-    (lambda s, b: appended(s, -b), "The largest difference is at query 0, key 0: it should be 0.396, yours is"),
     # one logit for all heads
     (lambda s, b: appended(s, b.mean().expand_as(b)), "The case: 2 heads, 2 queries, 3 keys, each head with a logit"),
     # a floor on the weights

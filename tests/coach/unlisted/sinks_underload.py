@@ -124,15 +124,6 @@ WRONG = [
         second(lambda c, idle, w, v: over((c * ~idle).sum(-1), c.sum(-1))),
         "The largest difference is at query 0, index 1: it should be 0.1304, yours is 0.8696.",
     ),
-    # the L1 length
-    (
-        second(
-            lambda c, idle, w, v: over(
-                (w * idle * v.abs().sum(-1)[:, :, None]).sum(-1), (w * v.abs().sum(-1)[:, :, None]).sum(-1)
-            )
-        ),
-        "The largest difference is at query 0, index 1",
-    ),
     # what all queries write below the line
     (
         second(lambda c, idle, w, v: over((c * idle).sum(-1), c.sum((-2, -1))[..., None])),

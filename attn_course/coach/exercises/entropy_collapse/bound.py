@@ -32,6 +32,10 @@ def _sigma(x: Tensor, w_q: Tensor, w_k: Tensor) -> float:
     return _spectral(w_q @ w_k.T) * _spectral(x) ** 2 / math.sqrt(w_q.shape[1])
 
 
+def _scores(x: Tensor, w_q: Tensor, w_k: Tensor) -> Tensor:
+    return (x @ w_q) @ (x @ w_k).T / math.sqrt(w_q.shape[1])
+
+
 def _entropy(sigma: float, n: int) -> float:
     beta = math.exp(-sigma * math.sqrt(n / (n - 1)))
     others = 1 + (n - 1) * beta
@@ -59,8 +63,7 @@ def _plain_gap(sigma: float, n: int) -> float:
 def _holds(out: float, x: Tensor, w_q: Tensor, w_k: Tensor) -> str | None:
     if not 0 <= out <= math.log(len(x)) + 1e-9:
         return f"A row over {len(x)} keys has an entropy from 0 to log {len(x)} nats. Your bound is {out:.3g}."
-    scores = (x @ w_q) @ (x @ w_k).T / math.sqrt(w_q.shape[1])
-    weights = scores.softmax(-1)
+    weights = _scores(x, w_q, w_k).softmax(-1)
     least = -torch.special.xlogy(weights, weights).sum(-1).min().item()
     if out > least + 1e-9:
         return f"There is a row whose entropy is {least:.3g}, which is less than your bound, {out:.3g}: it is none."
@@ -120,6 +123,24 @@ TASK = Task(
             "‖W_Q‖·‖W_K‖ is larger than ‖W_Q W_Kᵀ‖ wherever the two do not stretch along the same direction. Such a "
             "bound holds, but promises less: multiply first, then take the norm.",
             _with(lambda x, w_q, w_k: _spectral(w_q) * _spectral(w_k) * _spectral(x) ** 2 / math.sqrt(w_q.shape[1])),
+        ),
+        Mistake(
+            "rows_measured",
+            "You measured how long the rows of these scores are. Such a bound holds for these rows; asked is one from "
+            "norms alone, σ = ‖W_Q W_Kᵀ‖ ‖x‖² / √d_k, which no row of any order or mixture of these tokens can pass.",
+            _with(lambda x, w_q, w_k: _scores(x, w_q, w_k).norm(dim=1).max().item()),
+        ),
+        Mistake(
+            "norm_of_the_scores",
+            "You took the norm of all scores together, ‖x W_Q W_Kᵀ xᵀ‖. That promises more, but only for these tokens "
+            "with these weights: asked is the product of the norms, ‖W_Q W_Kᵀ‖ ‖x‖² / √d_k.",
+            _with(lambda x, w_q, w_k: torch.linalg.matrix_norm(_scores(x, w_q, w_k), ord=2).item()),
+        ),
+        Mistake(
+            "least_entropy_seen",
+            "This is the least entropy among the rows that there are. Asked is the least that a row of length σ *can* "
+            "have, which needs no row.",
+            lambda x, w_q, w_k: torch.special.entr(_scores(x, w_q, w_k).softmax(-1)).sum(-1).min().item(),
         ),
         Mistake(
             "frobenius",

@@ -204,6 +204,17 @@ TASK = Task(
             _with(spread=lambda gain: torch.ones(len(gain), 1, 1, dtype=gain.dtype)),
         ),
         Mistake(
+            "divided_by_the_gain",
+            "You divided by the gain, so a head with a large one is flat. A score is the gain *times* the cosine.",
+            _with(spread=lambda gain: 1 / gain[:, None, None]),
+        ),
+        Mistake(
+            "rows_of_scores",
+            "You made each row of *scores* a vector of length 1. It is the queries and the keys that lose their "
+            "length, before they meet.",
+            lambda q, k, gain: (gain[:, None, None] * _unit(q @ k.transpose(-2, -1))).softmax(-1),
+        ),
+        Mistake(
             "over_queries",
             "The softmax ran over the queries (axis −2). Each query spends its own attention: the last axis.",
             _with(over=-2),

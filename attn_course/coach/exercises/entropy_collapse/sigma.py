@@ -58,6 +58,10 @@ def _with(
     return named
 
 
+def _largest_alone(w: Tensor, gamma: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    return w - (u @ w @ v - gamma) * torch.outer(u, v)
+
+
 def _half_a_step_more(w: Tensor, u: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     u, _ = _iterated(w, u, steps)
     return u, _unit(w.T @ u)
@@ -133,6 +137,18 @@ TASK = Task(
             "not_divided",
             "γ·W keeps the old spectral norm as a factor. Divide by σ(W).",
             _with(made=lambda w, gamma, sigma: gamma * w),
+        ),
+        Mistake(
+            "largest_alone",
+            "You changed the largest singular value alone, and the others kept their size. σReparam multiplies the "
+            "whole matrix by one number, γ/σ.",
+            lambda w, gamma, u, steps: _largest_alone(w, gamma, *_iterated(w.detach(), u.detach(), steps)),
+        ),
+        Mistake(
+            "only_downwards",
+            "You left matrices alone whose σ is below gamma. Theirs is raised to gamma too: γ/σ · W, whichever is the "
+            "larger.",
+            _with(made=lambda w, gamma, sigma: torch.where(sigma > gamma, gamma / sigma, 1.0) * w),
         ),
         Mistake(
             "sigma_squared",

@@ -80,8 +80,8 @@ def _in_range(out: Tensor, *_) -> str | None:
     return "In Frobenius' norm what is left is a share of the whole: every number lies between 0 and 1."
 
 
-def _case(name: str, layers: int, n: int, d: int, sharp: float = 1.0) -> Case:
-    seed = 100 * layers + 10 * n + d
+def _case(name: str, layers: int, n: int, d: int, sharp: float = 1.0, seed: int | None = None) -> Case:
+    seed = 100 * layers + 10 * n + d if seed is None else seed
     w_q, w_k, w_v = (random(layers, d, d, seed=seed + i) / math.sqrt(d) for i in (1, 2, 3))
     return Case(name, (random(n, d, seed=seed), sharp * w_q, sharp * w_k, w_v))
 
@@ -90,7 +90,7 @@ TASK = Task(
     id="rank-collapse.iterate",
     reference=slow_iterate,
     cases=(
-        _case("1 layer, 2 tokens, 2 features", 1, 2, 2),
+        _case("1 layer, 2 tokens, 2 features", 1, 2, 2, sharp=2.0, seed=6),  # 0.79, then 0.63
         _case("2 layers, 3 tokens, 3 features", 2, 3, 3),
         _case("3 layers, 4 tokens, 5 features; sharp", 3, 4, 5, sharp=2.5),
         _case("4 layers, 6 tokens, 4 features", 4, 6, 4, sharp=1.5),
@@ -116,6 +116,11 @@ TASK = Task(
             "with_a_skip",
             "You added the input to what attention gives. That is a skip, and it is what this exercise leaves out.",
             _with(lambda x, *weights: x + _attend(x, *weights)),
+        ),
+        Mistake(
+            "normalised",
+            "You normalised every token after the layer. That is a part of a whole block, and so is left out here.",
+            _with(lambda x, *weights: torch.nn.functional.layer_norm(_attend(x, *weights), x.shape[-1:])),
         ),
         Mistake(
             "order_reversed",

@@ -91,6 +91,17 @@ TASK = Task(
             _with(lambda x: x.square().sum((-2, -1)).sqrt()),
         ),
         Mistake(
+            "spectral",
+            "This is the largest singular value. It tells the same story; here the norm of the proof is asked, "
+            "√(‖·‖₁ ‖·‖_∞).",
+            _with(lambda x: torch.linalg.matrix_norm(x, ord=2)),
+        ),
+        Mistake(
+            "first_token",
+            "You took the first token away from all of them. What all have in common is their mean, over axis −2.",
+            _with(left=lambda x: x - x[..., :1, :]),
+        ),
+        Mistake(
             "rows_alone",
             "This is ‖·‖_∞ alone, the largest sum of a row. Multiply it by the largest sum of a column, and take the "
             "root.",

@@ -108,6 +108,12 @@ TASK = Task(
             _with(lambda a: torch.linalg.svdvals(a).sum(-1)),
         ),
         Mistake(
+            "second_by_first",
+            "You divided A's second singular value by its first. Take the mean row away, and the first singular value "
+            "of what remains is the answer by itself: it says how much longer or shorter a difference becomes.",
+            lambda weights: (values := torch.linalg.svdvals(weights))[..., 1] / values[..., 0],
+        ),
+        Mistake(
             "by_the_common",
             "You divided by the largest singular value of A. Differences are compared with differences: how long "
             "they were before the map, and after it.",

@@ -62,6 +62,10 @@ def _joint(q: Tensor, k: Tensor) -> Tensor:
     return torch.cat([q.flatten(1), k.flatten(1)], dim=1).norm(dim=1)
 
 
+def _stretch(x: Tensor) -> Tensor:
+    return torch.linalg.matrix_norm(x, ord=2)
+
+
 def _left_behind(loss: Loss, *weights: Tensor) -> Tensor:
     own = [w.detach().clone().requires_grad_() for w in weights]
     loss(*own).backward()
@@ -137,6 +141,18 @@ TASK = Task(
             "You added the two norms. The norm of both together is √(‖∂W_Q‖² + ‖∂W_K‖²), as if they were one long "
             "vector.",
             _with(lambda q, k, v: _ratio(_norm(q) + _norm(k), _norm(v))),
+        ),
+        Mistake(
+            "larger_of_the_two",
+            "You took the larger of the two norms. The norm of both together is √(‖∂W_Q‖² + ‖∂W_K‖²), as if they were "
+            "one long vector.",
+            _with(lambda q, k, v: _ratio(torch.maximum(_norm(q), _norm(k)), _norm(v))),
+        ),
+        Mistake(
+            "spectral",
+            "These are largest singular values. The norm asked is that of one long vector of all entries: the root of "
+            "the sum of all squares.",
+            _with(lambda q, k, v: _ratio(_stretch(torch.cat([q, k], dim=-1)), _stretch(v))),
         ),
         Mistake(
             "gradients_added",

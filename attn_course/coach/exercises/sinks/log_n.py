@@ -172,6 +172,12 @@ TASK = Task(
             _with(factor=lambda n, s: s * _seen(n)),
         ),
         Mistake(
+            "power_of_n",
+            "You multiplied by n^s, which is e^(s · log n). The factor is s · log n itself: it is in the weight that "
+            "it becomes a power of n, n^(s · lead).",
+            _with(factor=lambda n, s: _seen(n) ** s),
+        ),
+        Mistake(
             "by_key",
             "Your factor counts with the *key*: column j was multiplied by s · log(j + 1). How many keys share a row "
             "depends on the query: one factor a row.",

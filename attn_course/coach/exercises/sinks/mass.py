@@ -147,6 +147,12 @@ TASK = Task(
             _with(taken=_after_itself),
         ),
         Mistake(
+            "mean_of_ratios",
+            "You divided each weight by what its own query gives if it is even, and took the mean of that. Asked is "
+            "one mean over another: α_k, and the α_k of the even map, each first by itself.",
+            lambda w: _mean_later(w / _rows(w.shape[-1])[:, None]),
+        ),
+        Mistake(
             "floor_one_over_n",
             "Your floor is 1/n, what the *last* query gives each key if it is even. Query t sees only t + 1 keys, and "
             "gives each of them 1/(t + 1): take the mean of that over the queries t ≥ k.",

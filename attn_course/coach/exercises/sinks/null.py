@@ -167,6 +167,12 @@ TASK = Task(
             _appended(lambda weights: weights),
         ),
         Mistake(
+            "sign_of_the_logit",
+            "Your null key takes the more, the smaller its logit is: the sign is turned round. It is a score like the "
+            "others, and counts as e^b.",
+            _appended(lambda weights: weights[..., :-1], b=lambda logit: -logit[:, None, None]),
+        ),
+        Mistake(
             "exponential_twice",
             "You appended e^b as a score, and the softmax takes its exponential once more. The null key's score is b.",
             _appended(lambda weights: weights[..., :-1], b=lambda logit: logit.exp()[:, None, None]),

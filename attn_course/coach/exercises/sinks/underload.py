@@ -227,6 +227,11 @@ TASK = Task(
             _with(length=lambda v: v.square().sum(-1)[..., None, :]),
         ),
         Mistake(
+            "sum_of_sizes",
+            "You took Σ|v| for the length of a value. It is the root of the sum of squares.",
+            _with(length=lambda v: v.abs().sum(-1)[..., None, :]),
+        ),
+        Mistake(
             "no_weights",
             "Your second number knows only the values: Σ ‖v‖ over Σ ‖v‖. A key that nobody looks at writes nothing: "
             "A · ‖v‖.",
