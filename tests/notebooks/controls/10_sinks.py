@@ -35,6 +35,8 @@ CONTROLS = {
     "sinks.20": "_response = response\nresponse = lambda *a: {at: [at] * 3 for at in _response(*a)}",
     "sinks.21": "_response = response\nresponse = lambda *a: dict.fromkeys(_response(*a), [0.7, 0.6, 0.65])",
     "sinks.22": "dense = dict(zip(dense, reversed(dense.values())))",
+    "sinks.37": "_response = response\nresponse = lambda d, *a: dict.fromkeys(_response(d, *a), _response(d, *a)[1])"
+    " if a else _response(d)",
     "sinks.23": "_response = response\nresponse = lambda d, *a: {n: [n / 70] * 3 for n in (16, 32, 64)}"
     " if d == 'length' else _response(d, *a)",
     "sinks.24": BACKWARDS,
