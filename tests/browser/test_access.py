@@ -12,6 +12,7 @@ from attn_course.show.widgets import (
     ScalingWidget,
     ScrubberWidget,
     VisibilityWidget,
+    WasteWidget,
 )
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ WIDGETS = {
     "induction": InductionWidget,
     "attention view": AttentionViewWidget,
     "scrubber": ScrubberWidget,
+    "waste": WasteWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
 

@@ -27,12 +27,13 @@ from attn_course.show.widgets import (
     Steps,
     TranslationWidget,
     VisibilityWidget,
+    WasteWidget,
     base,
 )
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
 EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
-EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget]
+EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget, WasteWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -50,6 +51,7 @@ def test_repr_is_short_and_stable():
     assert repr(AttentionViewWidget()) == "AttentionViewWidget(2 layers of 4 heads, 12 tokens)"
     assert repr(ScrubberWidget()) == "ScrubberWidget(2 curves, 1 map, 1 cloud; 7 moments, layer 0 to 6)"
     assert repr(CollapseWidget()) == "CollapseWidget(12 tokens, 12 layers; layer, skip, sharpness)"
+    assert repr(WasteWidget()) == "WasteWidget(2 texts, 2 heads)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
 

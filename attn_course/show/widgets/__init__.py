@@ -10,6 +10,7 @@ from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.scrubber import ScrubberWidget, scrubber
 from attn_course.show.widgets.translation import Steps, TranslationWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
+from attn_course.show.widgets.waste import WasteWidget, waste
 
 __all__ = [
     "AttentionViewWidget",
@@ -25,6 +26,8 @@ __all__ = [
     "Steps",
     "TranslationWidget",
     "VisibilityWidget",
+    "WasteWidget",
     "attention_view",
     "scrubber",
+    "waste",
 ]

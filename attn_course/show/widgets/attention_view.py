@@ -105,10 +105,10 @@ def _mask(seen: Tensor | None, masks: list[str]) -> int | None:
 
 def plain_text(words: Sequence[str] = PLAIN) -> dict:
     """Heads that follow a rule each, twice as sharp in the second layer: what is shown when there is no model."""
-    return _text([_rules(words, 3.0), _rules(words, 6.0)], list(words), False, None, 0)
+    return _text([rule_heads(words, 3.0), rule_heads(words, 6.0)], list(words), False, None, 0)
 
 
-def _rules(words: Sequence[str], gain: float) -> LayerRecord:
+def rule_heads(words: Sequence[str], gain: float) -> LayerRecord:
     """The token before, the token after, the same word, the first token; a place is eight waves that turn."""
     rates = 100.0 ** (-torch.arange(8) / 8)
     before, here, after = (torch.arange(len(words))[:, None] + shift for shift in (-1, 0, 1))

@@ -16,6 +16,7 @@ from torch import Tensor
 from attn_course.attention import masked_softmax
 
 TOLERANCE = 1e-3  # a weight in the browser against the model's own
+RELATIVE = 0.03  # a small weight in the browser, as a share of the model's own
 FINE = 2.0**-13  # the step of weights that are sent as they are
 TRIES = 16  # of a step; each time about as much smaller as the error asks for
 
@@ -28,20 +29,38 @@ def packed_head(
     weights: Float[Tensor, "query key"],
 ) -> dict | None:
     """One head as the browser reads it; None if softmax(qkᵀ·scale) is not its weights: a bias, a soft-cap, a sink."""
-    q, k, weights = q.double() * scale, k.double(), weights.double()
-    used = torch.ones(len(k), dtype=torch.bool) if seen is None else seen.any(0)
-    k = (k - k[used].mean(0)) * used[:, None] if used.any() else torch.zeros_like(k)
-    sizes = q.norm(dim=0), k.norm(dim=0)
-    both = (sizes[0] > 0) & (sizes[1] > 0)
-    change = torch.where(both, sizes[1] / sizes[0].clamp(min=1e-300), 1.0).sqrt()
-    a, b = q * change * both, k / change * both
-    step = _widest_step(a, b, seen, weights)
+    a, b = _balanced(q.double() * scale, k.double(), seen)
+    step = _widest_step(a, b, seen, weights.double())
     return None if step is None else {"step": step, "q": _packed(a / step), "k": _packed(b / step)}
+
+
+def packed_fine_head(
+    q: Float[Tensor, "query d_k"],
+    k: Float[Tensor, "key d_k"],
+    scale: float,
+    seen: Bool[Tensor, "query key"] | None,
+    weights: Float[Tensor, "query key"],
+) -> dict | None:
+    """The same with more bits, so that small weights are right as well: to `RELATIVE` of each above a millionth."""
+    a, b = _balanced(q.double() * scale, k.double(), seen)
+    step = max(a.abs().max().item(), b.abs().max().item(), 1e-30) / 2**12
+    found = _weights_of((a / step).round() * step, (b / step).round() * step, seen)
+    large = weights > 1e-6
+    off = ((found - weights.double()).abs() / weights.double().clamp(min=1e-6))[large]
+    if off.numel() and off.max() > RELATIVE:
+        return None
+    return {"step": step, "q": _packed(a / step), "k": _packed(b / step)}
 
 
 def packed_weights(weights: Float[Tensor, "query key"]) -> dict:
     """Weights as they are, to 1/8192: N × N numbers, so for short texts."""
     return {"step": FINE, "weights": _packed(weights.double() / FINE)}
+
+
+def packed_values(v: Float[Tensor, "key d_v"]) -> dict:
+    """Values as they are, to 1/2000 of the largest."""
+    step = max(v.abs().max().item(), 1e-30) / 2**10
+    return {"step": step, **_packed(v.double() / step)}
 
 
 def packed_mask(seen: Bool[Tensor, "query key"]) -> str:
@@ -73,11 +92,25 @@ def _widest_step(a: Tensor, b: Tensor, seen: Tensor | None, weights: Tensor) -> 
     return None
 
 
-def _off(a: Tensor, b: Tensor, seen: Tensor | None, weights: Tensor) -> float:
+def _balanced(q: Tensor, k: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+    """q and k that give the same weights, alike in size: without what all keys have in common."""
+    used = torch.ones(len(k), dtype=torch.bool) if seen is None else seen.any(0)
+    k = (k - k[used].mean(0)) * used[:, None] if used.any() else torch.zeros_like(k)
+    sizes = q.norm(dim=0), k.norm(dim=0)
+    both = (sizes[0] > 0) & (sizes[1] > 0)
+    change = torch.where(both, sizes[1] / sizes[0].clamp(min=1e-300), 1.0).sqrt()
+    return q * change * both, k / change * both
+
+
+def _weights_of(a: Tensor, b: Tensor, seen: Tensor | None) -> Tensor:
     scores = a @ b.T
     if seen is not None:
         scores = scores.masked_fill(~seen, -torch.inf)
-    return (masked_softmax(scores) - weights).abs().max().item()
+    return masked_softmax(scores)
+
+
+def _off(a: Tensor, b: Tensor, seen: Tensor | None, weights: Tensor) -> float:
+    return (_weights_of(a, b, seen) - weights).abs().max().item()
 
 
 def _packed(values: Float[Tensor, "token feature"]) -> dict:
