@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.report import Block, Gradients, Layer
 from attn_course.diagnosis.tables import Table
+from attn_course.diagnosis.trials.tried import Trials
 
 
 @dataclass(frozen=True)
@@ -17,3 +18,4 @@ class Case:
     blocks: tuple[Block, ...]
     gradients: tuple[Gradients, ...]
     unsound: tuple[str, ...] = ()  # parameters that hold NaN or infinity
+    trials: Trials | None = None  # what came of taking things away; None: nothing was tried

@@ -13,16 +13,19 @@ from attn_course.diagnosis.maps import maps_of
 from attn_course.diagnosis.record import HiddenVitals, Record
 from attn_course.diagnosis.report import SEVERITIES, Block, Finding, Gradients, Layer, Numbers, Report
 from attn_course.diagnosis.tables import Table, tables
+from attn_course.diagnosis.thresholds import LEARNED
+from attn_course.diagnosis.trials.tried import Trials
 
 DIGITS = 5  # of a number in a report: more would be noise, and bytes
 
 
-def diagnose(record: Record | Sequence[Record], unsound: Sequence[str] = ()) -> Report:
+def diagnose(record: Record | Sequence[Record], unsound: Sequence[str] = (), trials: Trials | None = None) -> Report:
     """What is right and what is wrong with a model, from a run under `watch`; or from several, each of other texts.
 
     Measures are means over texts, calls and queries; padding's queries are left out. `unsound` names parameters that
-    are not finite (`weights.unsound`), for a record does not hold weights. Raises ValueError with one sentence if no
-    attention was watched, or if the records are of two models.
+    are not finite (`weights.unsound`), for a record does not hold weights. `trials`: what came of taking things away
+    (`attn_course.diagnosis.trials`); without them nothing is said of what only the loss can tell. Raises ValueError
+    with one sentence if no attention was watched, or if the records are of two models.
     """
     records = (record,) if isinstance(record, Record) else tuple(record)
     _check(records)
@@ -35,6 +38,7 @@ def diagnose(record: Record | Sequence[Record], unsound: Sequence[str] = ()) -> 
         _blocks(records),
         _gradients(records),
         tuple(unsound),
+        trials,
     )
     return Report(
         model=records[0].model,
@@ -45,8 +49,21 @@ def diagnose(record: Record | Sequence[Record], unsound: Sequence[str] = ()) -> 
         blocks=case.blocks,
         gradients=case.gradients,
         findings=_findings(case),
-        notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
+        notes=tuple(dict.fromkeys(_notes(records, trials))),
     )
+
+
+def _notes(records: tuple[Record, ...], trials: Trials | None) -> list[str]:
+    found = [note for record in records for note in record.notes]
+    if trials is None:
+        return found
+    if trials.gain <= LEARNED * trials.guess:
+        found.append(
+            f"Here the model does little better than guessing ({trials.loss:.3g} nats against {trials.guess:.3g}), so "
+            "what was taken away says nothing, and no fault was looked for in it."
+        )
+        return found
+    return found + list(trials.untested)
 
 
 def _check(records: tuple[Record, ...]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.report import Finding
-from attn_course.diagnosis.rules import gradients, heads, numerics, stream, usual
+from attn_course.diagnosis.rules import gradients, heads, learned, numerics, spared, stream, usual
 
 RULES: tuple[Callable[[Case], list[Finding]], ...] = (
     numerics.not_finite,
@@ -16,6 +16,13 @@ RULES: tuple[Callable[[Case], list[Finding]], ...] = (
     numerics.logits,
     heads.entropy_collapse,
     stream.rank_collapse,
+    learned.sick_sink,
+    learned.underload,
+    learned.overload,
+    spared.redundant_heads,
+    spared.redundant_layers,
+    spared.short_window,
+    spared.shortcut,
     gradients.starving,
     heads.sharp_heads,
     heads.diluted,

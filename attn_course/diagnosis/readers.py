@@ -56,6 +56,7 @@ class Reader:
     most: int | None  # tokens that it holds; None: not said
     tokens: Callable[[str, int | None], Tokens]  # of a text; of its first so many, special ones included
     notes: tuple[str, ...] = ()
+    foretells: bool = False  # its scores are of the next token, so that a text has its own answers
 
     def run(self, text: Tokens) -> None:
         device = next((weight.device for weight in self.module.parameters()), torch.device("cpu"))
@@ -68,7 +69,7 @@ def reader(model) -> Reader:
     if isinstance(model, MiniLM):
         return _minilm(model)
     if isinstance(model, CharacterModel):
-        return Reader(model.name, model.model, WINDOW, _characters)
+        return Reader(model.name, model.model, WINDOW, _characters, foretells=model.name == "language")
     if isinstance(getattr(model, "model", None), nn.Module) and callable(getattr(model, "tokenizer", None)):
         return _library(model)
     raise TypeError(

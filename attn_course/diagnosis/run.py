@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from attn_course.attention import MultiHead
@@ -17,10 +18,13 @@ from attn_course.diagnosis.memory import DoesNotFit, check_fits, needed, out_of_
 from attn_course.diagnosis.readers import Reader, Tokens, reader
 from attn_course.diagnosis.record import Record
 from attn_course.diagnosis.report import Report
+from attn_course.diagnosis.trials import Asked, Trials, trials
+from attn_course.diagnosis.trials.examine import about_trials
 from attn_course.diagnosis.watch import watch
 from attn_course.diagnosis.watch_library import attention_layers
 from attn_course.diagnosis.weights import unsound
 
+LEAST = 16  # answers in a text; from fewer no cost is told
 Progress = Callable[[int, int], object]  # called with (entries so far, entries in all)
 OWN_TEXT = Path(__file__).parent / "text.txt"  # what is read if nothing else is given: about 200 tokens
 
@@ -51,8 +55,20 @@ def examine(
     with _evaluated(reads.module), _fused(reads.module):
         _check_memory(reads, list(tokens.values()), rows)
         records = _watched(reads, tokens, rows, progress)
-    report = diagnose(records, unsound(reads.module))
-    return replace(report, about=report.about | {"texts": ", ".join(named)}, notes=(*reads.notes, *report.notes))
+        sick = unsound(reads.module)
+        tried = None if sick else _tried(reads, list(tokens.values()))
+    report = diagnose(records, sick, tried)
+    about = report.about | {"texts": ", ".join(named)} | about_trials(tried)
+    return replace(report, about=about, notes=(*reads.notes, *report.notes))
+
+
+def _tried(reads: Reader, tokens: list[Tokens]) -> Trials | None:
+    """Of a model that foretells: its own texts, from their beginnings, as long as the shortest of them."""
+    n = min(len(each) for each in tokens) - 1
+    if not reads.foretells or n < LEAST:
+        return None
+    rows = torch.cat([each.inputs["tokens"][:, : n + 1] for each in tokens])
+    return trials(reads.module, Asked(rows[:, :-1], rows[:, 1:]))
 
 
 def _check_counts(max_tokens: int | None, rows: int) -> None:

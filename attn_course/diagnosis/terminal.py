@@ -58,6 +58,8 @@ def _head(report: "Report", width: int) -> str:
         f"{_count(faults, 'fault', 'faults') if faults else 'No fault'}, {looks} to look at, "
         f"{normal} that {'is' if normal == 1 else 'are'} normal."
     )
+    tried = [name for name in ("taken away", "how often right") if name in about]
+    said += [f"{name.capitalize()}: {about[name]}." for name in tried]
     return "\n".join(_filled(each, width) for each in said)
 
 

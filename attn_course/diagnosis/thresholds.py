@@ -38,3 +38,14 @@ IDLE_BLOCK = 1e-3  # ours, 1 − cosine; Men et al. 2024 (2403.03853) order bloc
 
 # ---- gradients ----
 STARVING = 1e-3  # ours: gradient of W_Q and W_K by that of W_V
+
+# ---- trials: what the loss says when something is taken away; shares of what the model gained over guessing ----
+LEARNED = 0.1  # ours, of the loss of guessing: a model that gained less has learned nothing that could have gone wrong
+EVICTED = 0.05  # ours: evicting a sink costs more than this, and any other key less
+UNDERLOAD, UNDERLOAD_NEEDED = 0.5, 0.3  # ours: to irrelevant tokens at least, to needed ones at most
+OVERLOAD_ENTROPY, OVERLOAD_NEEDED, OVERLOAD_COST = 0.8, 0.5, 0.1  # ours: entropy of log n, needed mass left, loss
+ALIKE = 0.02  # ours, bits: heads that are so near may be one
+SPARED = 0.02  # ours: what may go (a head, a block, the context beyond a window) costs less
+WINDOW_SHARE, WINDOW_BEYOND = 0.25, 0.2  # ours: a window is short within a quarter of the row; answers that need more
+SHORTCUT, SHORTCUT_RATIO = 0.4, 2.0  # ours: answers that one exchange changes, and by how much more than any other
+MUST_NOT = 0.2  # ours: the same for a kind that was declared not to decide

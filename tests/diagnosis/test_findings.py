@@ -54,7 +54,7 @@ def test_in_a_sound_record_nothing_is_found():
 
 
 def test_every_rule_is_listed_once():
-    assert len(set(RULES)) == len(RULES) == 14
+    assert len(set(RULES)) == len(RULES) == 21
 
 
 # ---- numerics ----

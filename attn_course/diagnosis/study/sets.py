@@ -1,0 +1,36 @@
+"""Which patients are examined: one set to draw the bounds on, and one to test them on, made after they were drawn."""
+
+from functools import partial
+
+from attn_course.diagnosis.study.patients import SOUND, Patient
+from attn_course.diagnosis.study.sick import SICK
+from attn_course.diagnosis.study.sound import SOUND_KINDS
+
+
+def calibration() -> list[Patient]:
+    """The bounds in `thresholds` were drawn on these: seeds 0, 1 and 2, two widths and two lengths."""
+    sizes = ({"width": 32, "length": 24}, {"width": 24, "length": 32}, {"width": 32, "length": 32})
+    found = [
+        _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed])
+        for seed in range(3)
+        for truth, recipes in SICK.items()
+        for recipe in recipes
+    ]
+    found += [
+        _patient(SOUND, f"{SOUND}: {kind}", recipe, seed, sizes[seed])
+        for seed in range(2)
+        for kind, recipe in SOUND_KINDS.items()
+    ]
+    return found
+
+
+def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int]) -> Patient:
+    return Patient(truth, kind, seed, size, partial(recipe, seed, **size))
+
+
+def name_of(recipe) -> str:
+    """The recipe's name in words; of one with an argument set, both."""
+    if isinstance(recipe, partial):
+        more = ", ".join(f"{name} {value}" for name, value in recipe.keywords.items())
+        return f"{name_of(recipe.func)}, {more}"
+    return recipe.__name__.replace("_", " ")
