@@ -31,7 +31,7 @@ def entropy_bound(sigma: float, n: int) -> float:
     """The least entropy, in nats, of a row of n scores whose Euclidean norm is at most σ.
 
     log(1 + (n−1)β) + σ√(n(n−1)) β / (1 + (n−1)β), with β = exp(−σ√(n/(n−1))): Zhai et al. 2023 (2303.06296), theorem
-    3.1, where σ is the spectral norm of W_K W_Qᵀ on normalised tokens. It falls like σe^{−σ}: large weights permit
+    3.1, who state it for spectral norms, which no row of scores can pass. It falls like σe^{−σ}: large weights permit
     collapse, they do not cause it. `extremal_scores` attain it.
     """
     _check_length(n, least=2)

@@ -22,7 +22,7 @@ def elsewhere_as(remedy: str, share: str) -> str:
 
 
 CONTROLS = {
-    "entropy-collapse.1": "first_signal.breaks = lambda losses: 295",
+    "entropy-collapse.1": "first_signal.breaks = lambda losses: None",
     # A model that never forgot what it had read.
     "entropy-collapse.2": "for _row in over.rows:\n    _row['held out'] = 2.5",
     "entropy-collapse.3": "attained = dict.fromkeys(attained, 1.0)",
