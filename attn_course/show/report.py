@@ -103,8 +103,11 @@ def _read(name: str) -> str:
 
 @cache
 def _style() -> str:
+    return _style_of("\n".join(_read(f"{name}.css") for name in STYLES))
+
+
+def _style_of(own: str) -> str:
     hues = "".join(f"  --hue-{hue.lower()}: {getattr(palette, hue)};\n" for hue in HUES)
-    own = "\n".join(_read(f"{name}.css") for name in STYLES)
     return f":root {{\n{hues}}}\n{own}"
 
 

@@ -1,0 +1,87 @@
+"""An audit: what it prints, and that only a whole and signed answer to these very measurements is taken for one."""
+
+import json
+from datetime import date
+
+import pytest
+from audits import LOOK, made
+
+from attn_course.diagnosis.association import Weat
+from attn_course.diagnosis.audit import Section, about_groups, about_tokens, about_words, signed
+
+
+def answers(audit, **changes) -> str:
+    whole = {
+        "format": "attn_course audit 1",
+        "fingerprint": audit.fingerprint,
+        "answers": {each.name: f"An answer to {each.name}." for each in audit.questions},
+        "decision": "do not use it",
+        "reason": "The worst group is served at 27 %.",
+        "name": "Ada",
+        "date": "2026-03-01",
+        "signed": True,
+    }
+    return json.dumps(whole | changes)
+
+
+def test_sections_say_what_was_measured():
+    audit = made()
+    text = audit.to_text()
+    for words in ("<ref> | 0.709 | 370 | statements | yes", "statement | 0.056 | 60 | statements | no", "0.675"):
+        assert words in text
+    assert "all, with each marker swapped | 0.308" in text and "types and strings, <ref> | 0.270" in text
+    assert "UNSIGNED" in text and text.count("____") == len(audit.questions) + 3 and "1.62" in text
+    tests = about_words({"career/family, “{}”": Weat(1.02, 0.0162, True)})
+    assert tests.rows == (("career/family, “{}”", "1.02", "0.016"),)
+
+
+def test_a_whole_and_signed_answer_is_read_back():
+    audit = made()
+    found = signed(answers(audit), audit)
+    assert found.name == "Ada" and found.date == date(2026, 3, 1) and found.decision == "do not use it"
+    assert set(found.answers) == {each.name for each in audit.questions}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"signed": False}, "nobody has put their name to it"),
+        ({"signed": "true"}, "nobody has put their name to it"),
+        ({"name": "  "}, "left open: name"),
+        ({"reason": None}, "left open: reason"),
+        ({"decision": "perhaps"}, "left open: decision"),
+        ({"date": "yesterday"}, "left open: date"),
+        ({"date": 3}, "left open: date"),
+        ({"answers": {}}, "left open: tokens, groups, change, missing"),
+        ({"answers": [1]}, "left open: tokens"),
+        ({"fingerprint": "0"}, "other measurements"),
+        ({"format": "x"}, "no saved audit of this course"),
+    ],
+)
+def test_what_is_not_whole_is_unsigned(changes, said):
+    audit = made()
+    with pytest.raises(ValueError, match=said) as caught:
+        signed(answers(audit, **changes), audit)
+    assert "\n" not in str(caught.value)
+
+
+def test_answers_to_other_measurements_are_refused():
+    audit = made()
+    other = made(sections=(about_groups(LOOK | {"accuracy": 0.918}),))
+    assert audit.fingerprint == made().fingerprint != other.fingerprint
+    with pytest.raises(ValueError, match="other measurements"):
+        signed(answers(audit), other)
+    for broken in ("", "[1]", "{"):
+        with pytest.raises(ValueError, match="no saved audit"):
+            signed(broken, audit)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="nothing measured"):
+        made(sections=())
+    with pytest.raises(ValueError, match="one a column"):
+        Section("a table", "about", ("one", "two"), (("a",),))
+    with pytest.raises(ValueError, match="name of its own"):
+        made(questions=made().questions * 2)
+    with pytest.raises(ValueError, match="At least one token"):
+        about_tokens([])
