@@ -32,6 +32,7 @@ PRESSED = {
     "order": ("Which places are alike", "query at place", ("ArrowRight", "ArrowLeft")),
     "induction": ("An induction head forms", "training step", ("ArrowRight", "ArrowLeft")),
     "collapse": ("Tokens that fall together", "layer", ("ArrowRight", "ArrowLeft")),
+    "limits": ("Two questions, by hand", "length", ("ArrowRight", "ArrowLeft")),
     "waste": ("A head without its small weights", "ε", ("ArrowRight", "ArrowLeft")),
     "scrubber": ("A recording, to drag through", "layer", ("ArrowRight", "ArrowLeft")),
     "a token": ("A text under one head", "token 1", ("ArrowRight", "ArrowLeft")),

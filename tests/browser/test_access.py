@@ -9,6 +9,7 @@ from attn_course.show.widgets import (
     Head,
     HeadsWidget,
     InductionWidget,
+    LimitsWidget,
     ScalingWidget,
     ScrubberWidget,
     VisibilityWidget,
@@ -27,6 +28,7 @@ WIDGETS = {
     "induction": InductionWidget,
     "attention view": AttentionViewWidget,
     "scrubber": ScrubberWidget,
+    "limits": LimitsWidget,
     "waste": WasteWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)

@@ -22,6 +22,7 @@ KEYS = {
     "attention_view": ("token 1", "ArrowRight"),
     "scrubber": ("layer", "ArrowRight"),
     "collapse": ("layer", "ArrowRight"),
+    "limits": ("length", "ArrowRight"),
     "waste": ("ε", "ArrowRight"),
 }
 

@@ -16,6 +16,7 @@ WIDGETS = {
     "attention_view": "AttentionViewWidget()",
     "scrubber": "ScrubberWidget()",
     "collapse": "CollapseWidget(layer=1)",
+    "limits": "LimitsWidget()",
     "waste": "WasteWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt

@@ -20,6 +20,7 @@ from attn_course.show.widgets import (
     Head,
     HeadsWidget,
     InductionWidget,
+    LimitsWidget,
     Maps,
     OrderWidget,
     ScalingWidget,
@@ -33,7 +34,7 @@ from attn_course.show.widgets import (
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
 EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
-EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget, WasteWidget]
+EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget, LimitsWidget, WasteWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -51,6 +52,7 @@ def test_repr_is_short_and_stable():
     assert repr(AttentionViewWidget()) == "AttentionViewWidget(2 layers of 4 heads, 12 tokens)"
     assert repr(ScrubberWidget()) == "ScrubberWidget(2 curves, 1 map, 1 cloud; 7 moments, layer 0 to 6)"
     assert repr(CollapseWidget()) == "CollapseWidget(12 tokens, 12 layers; layer, skip, sharpness)"
+    assert repr(LimitsWidget()) == "LimitsWidget(parity of 10 bits; layer norm none, log n off)"
     assert repr(WasteWidget()) == "WasteWidget(2 texts, 2 heads)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
@@ -114,6 +116,10 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (VisibilityWidget, {"n_tokens": 25}, "n_tokens"),
         (CollapseWidget, {"layer": 13}, "layer"),
         (CollapseWidget, {"skip": 1.5}, "skip"),
+        (LimitsWidget, {"bits": [0, 1], "length": 1}, "2 bits or more; got 1"),
+        (LimitsWidget, {"bits": []}, "1 to 16 bits can be turned over, got 0"),
+        (LimitsWidget, {"length": 1001}, "length"),
+        (LimitsWidget, {"question": "last"}, "question"),
         (OrderWidget, {"d": 6}, "d should be 4, 8, 16, 32 or 64, got 6"),
         (OrderWidget, {"heads": 4, "head": 4}, "head should be 0 to 3, got 4"),
         (OrderWidget, {"table": torch.rand(63, 4)}, "each of 64 places or more"),

@@ -5,6 +5,7 @@ from attn_course.show.widgets.collapse import CollapseWidget
 from attn_course.show.widgets.formula import FormulaWidget, Head
 from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.induction import InductionWidget
+from attn_course.show.widgets.limits import LimitsWidget
 from attn_course.show.widgets.order import OrderWidget
 from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.scrubber import ScrubberWidget, scrubber
@@ -19,6 +20,7 @@ __all__ = [
     "Head",
     "HeadsWidget",
     "InductionWidget",
+    "LimitsWidget",
     "Maps",
     "OrderWidget",
     "ScalingWidget",

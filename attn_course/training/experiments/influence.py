@@ -45,7 +45,7 @@ def slope(lengths: Sequence[float], values: Sequence[float]) -> float:
 
 
 def measure(lengths: tuple[int, ...] = LENGTHS, seeds: tuple[int, ...] = SEEDS, strings: int = STRINGS) -> dict:
-    """ "rows": the influence of the middle bit by seed (of weights and strings) and length; "slopes" by seed."""
+    """Rows: the influence of the middle bit by seed (of weights and strings) and length. Slopes by seed."""
     rows = []
     for seed in seeds:
         model = encoder(seed)
