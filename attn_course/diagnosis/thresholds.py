@@ -46,10 +46,8 @@ STARVING = 1e-3  # ours: gradient of W_Q and W_K by that of W_V
 LEARNED = 0.1  # of the loss of guessing: who gained less learned nothing that could be wrong [.23; untrained below 0]
 EVICTED = 0.06  # evicting a sink costs more than this, and any other key less [.18; .02]
 UNDERLOAD, UNDERLOAD_NEEDED = 0.55, 0.22  # to irrelevant tokens at least, to needed ones at most [.58, .15; .52, .34]
-OVERLOAD_ENTROPY, OVERLOAD_NEEDED = (
-    0.76,
-    0.42,
-)  # at length: of log n; needed mass that is left [.91, .26; .62, .63]
+OVERLOAD_ENTROPY = 0.76  # of log n, in longer rows [.91; .62]
+OVERLOAD_NEEDED = 0.42  # what is left there of the needed mass [.26; .63]
 OVERLOAD_COST = 0.25  # and what it costs [2.2; .53]
 ALIKE = 0.01  # bits: heads that are so near may be one [.0002; .055]
 SPARED = 0.02  # what may go (one of two heads, a block, the context beyond a window) costs less [.017; .023]

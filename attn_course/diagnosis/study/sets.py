@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from attn_course.diagnosis.study import unseen
 from attn_course.diagnosis.study.patients import SOUND, Patient
 from attn_course.diagnosis.study.sick import SICK
 from attn_course.diagnosis.study.sound import SOUND_KINDS
@@ -24,6 +25,24 @@ def calibration() -> list[Patient]:
     return found
 
 
+def test() -> list[Patient]:
+    """Other seeds, widths and lengths; the recipes of the calibration set, and the tasks and recipes of `unseen`."""
+    sizes = ({"width": 40, "length": 28}, {"width": 48, "length": 36}, {"width": 20, "length": 40})
+    found = []
+    for seed in range(1000, 1003):
+        size = sizes[seed - 1000]
+        for recipes in (SICK, unseen.SICK):
+            found += [
+                _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, size)
+                for truth in recipes
+                for recipe in recipes[truth]
+            ]
+    for seed in range(1000, 1003):
+        kinds = SOUND_KINDS | unseen.SOUND_KINDS if seed < 1002 else unseen.SOUND_KINDS
+        found += [_patient(SOUND, f"{SOUND}: {kind}", kinds[kind], seed, sizes[seed - 1000]) for kind in kinds]
+    return found
+
+
 def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int]) -> Patient:
     return Patient(truth, kind, seed, size, partial(recipe, seed, **size))
 
@@ -34,3 +53,12 @@ def name_of(recipe) -> str:
         more = ", ".join(f"{name} {value}" for name, value in recipe.keywords.items())
         return f"{name_of(recipe.func)}, {more}"
     return recipe.__name__.replace("_", " ")
+
+
+# What was done, and in which order: told in the recording.
+HISTORY = (
+    "The bounds were drawn on the calibration set and committed before a task, a recipe or a seed of the test set "
+    "existed.",
+    "The recipes that are new in the test set were tried with seed 7, to see that a model learns its task, before the "
+    "set was run; the set was run once.",
+)

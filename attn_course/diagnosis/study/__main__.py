@@ -1,0 +1,100 @@
+"""Examine both sets of patients and write down what came of it: attn_course/recorded/doctor_trial.json.
+
+python -m attn_course.diagnosis.study FOLDER
+
+FOLDER keeps a line for each patient that was examined, so that a run that was interrupted goes on from there.
+"""
+
+import argparse
+import json
+import time
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from attn_course.diagnosis import thresholds
+from attn_course.diagnosis.study.measure import examine_all, read, tried
+from attn_course.diagnosis.study.numbers import decisive
+from attn_course.diagnosis.study.sets import HISTORY, calibration, test
+from attn_course.diagnosis.study.verdicts import counted, told
+from attn_course.diagnosis.trusted import NAME
+from attn_course.training.recorded import FOLDER
+
+COMMAND = "python -m attn_course.diagnosis.study FOLDER"
+BOUNDS = (
+    "LEARNED",
+    "EVICTED",
+    "SINK_SHARE",
+    "SINK_VALUE",
+    "UNDERLOAD",
+    "UNDERLOAD_NEEDED",
+    "OVERLOAD_ENTROPY",
+    "OVERLOAD_NEEDED",
+    "OVERLOAD_COST",
+    "ALIKE",
+    "SPARED",
+    "WINDOW_SHARE",
+    "WINDOW_BEYOND",
+    "SHORTCUT",
+    "SHORTCUT_RATIO",
+    "COLLAPSED",
+    "COLLAPSED_HEADS",
+    "COLLAPSED_SHARE",
+    "RESIDUAL_COLLAPSED",
+    "COSINE_COLLAPSED",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m attn_course.diagnosis.study", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where lines are kept while it runs")
+    parser.add_argument("--only", choices=("calibration", "test"), help="examine this set, and record nothing")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    began = time.process_time()
+    for name, patients in (("calibration", calibration), ("test", test)):
+        if options.only in (None, name):
+            examine_all(patients(), options.folder / f"{name}.jsonl")
+    if options.only is None:
+        record(options.folder, time.process_time() - began)
+
+
+def record(folder: Path, seconds: float, to: Path = FOLDER) -> dict:
+    found = {
+        "command": COMMAND,
+        "date": date.today().isoformat(),
+        "torch": torch.__version__.split("+")[0],
+        "threads": 1,
+        "processor_seconds": round(seconds),
+        "history": list(HISTORY),
+        "bounds": {name: getattr(thresholds, name) for name in BOUNDS},
+    }
+    for name in ("calibration", "test"):
+        rows = [row | {"told": told(row)} for row in read(folder / f"{name}.jsonl")]
+        found[name] = counted(rows) | {"rows": [_short(row) for row in rows]}
+    (to / f"{NAME}.json").write_text(written(found), encoding="utf-8")
+    return found
+
+
+def _short(row: dict) -> dict:
+    kept = {name: row[name] for name in ("truth", "kind", "seed", "size", "told")}
+    return kept | {"numbers": {name: value for name, value in decisive(tried(row)).items() if value is not None}}
+
+
+def written(found: dict) -> str:
+    """A line for each patient, so that a difference can be read."""
+    rows = {name: found[name].pop("rows") for name in ("calibration", "test")}
+    for name in rows:
+        found[name]["rows"] = f"rows of {name}"
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    for name, lines in rows.items():
+        found[name]["rows"] = lines
+        plain = ",\n   ".join(json.dumps(each, ensure_ascii=False) for each in lines)
+        text = text.replace(f'"rows of {name}"', f"[\n   {plain}\n  ]")
+    return text + "\n"
+
+
+if __name__ == "__main__":
+    main()
