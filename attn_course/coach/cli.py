@@ -150,12 +150,12 @@ def _fresh(name: str) -> int:
 def _list(asked) -> int:
     records = progress.summary()
     each = [exercise for lesson in catalogue.lessons() for exercise in lesson.exercises]
-    ids, titles = (2 + max(len(getattr(exercise, what)) for exercise in each) for what in ("id", "title"))
+    ids, names = (2 + max(len(getattr(exercise, what)) for exercise in each) for what in ("id", "title"))
     for lesson in catalogue.lessons():
         print(f"{lesson.number} {lesson.title}  ({lesson.minutes} min)  attn-course start {lesson.number}")
         for exercise in lesson.exercises:
             level, record = LEVELS[exercise.difficulty], records[exercise.id]
-            line = f"   {exercise.id:<{ids}}{exercise.title:<{titles}}{level}{exercise.minutes:>4} min  {_state(record)}"
+            line = f"   {exercise.id:<{ids}}{exercise.title:<{names}}{level}{exercise.minutes:>4} min  {_state(record)}"
             print(line.rstrip())
     return 0
 
