@@ -12,6 +12,7 @@ from attn_course.show.widgets import (
     LimitsWidget,
     ScalingWidget,
     ScrubberWidget,
+    ShortcutWidget,
     VisibilityWidget,
     WasteWidget,
 )
@@ -30,6 +31,7 @@ WIDGETS = {
     "scrubber": ScrubberWidget,
     "limits": LimitsWidget,
     "waste": WasteWidget,
+    "shortcut": ShortcutWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
 

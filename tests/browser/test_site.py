@@ -24,6 +24,7 @@ KEYS = {
     "collapse": ("layer", "ArrowRight"),
     "limits": ("length", "ArrowRight"),
     "waste": ("ε", "ArrowRight"),
+    "shortcut": ("sentence", "ArrowRight"),
 }
 
 

@@ -18,6 +18,7 @@ WIDGETS = {
     "collapse": "CollapseWidget(layer=1)",
     "limits": "LimitsWidget()",
     "waste": "WasteWidget()",
+    "shortcut": "ShortcutWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt
 from IPython.display import display

@@ -25,6 +25,7 @@ from attn_course.show.widgets import (
     OrderWidget,
     ScalingWidget,
     ScrubberWidget,
+    ShortcutWidget,
     Steps,
     TranslationWidget,
     VisibilityWidget,
@@ -34,7 +35,7 @@ from attn_course.show.widgets import (
 from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
 EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
-EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget, LimitsWidget, WasteWidget]
+EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget, LimitsWidget, WasteWidget, ShortcutWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 
@@ -53,6 +54,7 @@ def test_repr_is_short_and_stable():
     assert repr(ScrubberWidget()) == "ScrubberWidget(2 curves, 1 map, 1 cloud; 7 moments, layer 0 to 6)"
     assert repr(CollapseWidget()) == "CollapseWidget(12 tokens, 12 layers; layer, skip, sharpness)"
     assert repr(LimitsWidget()) == "LimitsWidget(parity of 10 bits; layer norm none, log n off)"
+    assert repr(ShortcutWidget()) == "ShortcutWidget(8 sentences, 4 ways to train)"
     assert repr(WasteWidget()) == "WasteWidget(2 texts, 2 heads)"
     assert repr(OrderWidget()) == "OrderWidget(sinusoidal: 64 places, query at 32)"
     assert repr(VisibilityWidget(window=True)) == "VisibilityWidget(causal & window(4): 12 queries, 12 keys)"
@@ -190,3 +192,14 @@ def test_two_sentences_of_the_real_model_stay_small():
     layers = [torch.rand(12, 13, 13, generator=torch.Generator().manual_seed(i)).softmax(-1) for i in range(6)]
     state = HeadsWidget([Maps(["word"] * 13, layers)] * 2).sentences
     assert len(json.dumps(state, separators=(",", ":"))) < 100_000
+
+
+def test_the_shortcut_widget_refuses_what_is_not_there():
+    with pytest.raises(ValueError, match="remedies should be some of plain"):
+        ShortcutWidget(["prayer"])
+    widget = ShortcutWidget(["attention penalty"])
+    assert widget.remedy == "attention penalty" and list(widget.groups) == ["attention penalty"]
+    for wrong in ({"sentence": 8}, {"remedy": "plain"}, {"stamp": "<x>"}, {"view": "2"}):
+        with pytest.raises(traitlets.TraitError):
+            widget.set_trait(*next(iter(wrong.items())))
+    assert len(json.dumps([widget.sentences, widget.answers], separators=(",", ":"))) < 40_000

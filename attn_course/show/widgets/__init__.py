@@ -9,6 +9,7 @@ from attn_course.show.widgets.limits import LimitsWidget
 from attn_course.show.widgets.order import OrderWidget
 from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.scrubber import ScrubberWidget, scrubber
+from attn_course.show.widgets.shortcut import ShortcutWidget
 from attn_course.show.widgets.translation import Steps, TranslationWidget
 from attn_course.show.widgets.visibility import VisibilityWidget
 from attn_course.show.widgets.waste import WasteWidget, waste
@@ -25,6 +26,7 @@ __all__ = [
     "OrderWidget",
     "ScalingWidget",
     "ScrubberWidget",
+    "ShortcutWidget",
     "Steps",
     "TranslationWidget",
     "VisibilityWidget",
