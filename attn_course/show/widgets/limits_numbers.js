@@ -2,12 +2,15 @@
 
 const relu = (x) => Math.max(x, 0);
 
+// Tokens are changed in place, a thousand of them for each of a dozen lengths: a new one a step would be slow.
+
 // Layer norm of (x, −x): the mean is 0, and the mean square that of x. `eps` null: no layer norm.
-function normed(x, eps) {
-  if (eps === null) return x;
-  const values = Object.values(x);
-  const root = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length + eps);
-  return Object.fromEntries(Object.entries(x).map(([name, value]) => [name, root > 0 ? value / root : 0]));
+function normalise(x, features, eps) {
+  if (eps === null) return;
+  let squares = 0;
+  for (const name of features) squares += x[name] * x[name];
+  const root = Math.sqrt(squares / features.length + eps);
+  for (const name of features) x[name] = root > 0 ? x[name] / root : 0;
 }
 
 const MODELS = {
@@ -40,8 +43,9 @@ const MODELS = {
 
 function embedded(model, bits) {
   const n = bits.length + 1; // [CLS] stands behind the bits
+  const empty = Object.fromEntries(model.features.map((name) => [name, 0]));
   return Array.from({ length: n }, (_, i) => {
-    const x = Object.fromEntries(model.features.map((name) => [name, 0]));
+    const x = { ...empty };
     x[i === bits.length ? "cls" : ["zero", "one"][bits[i]]] = 1;
     return Object.assign(x, model.marks(i, n));
   });
@@ -52,29 +56,31 @@ export function run(question, bits, eps, logN) {
   const n = bits.length + 1;
   const width = (model.features.length * (eps === null ? 1 : 2)) / model.heads;
   const scale = logN ? Math.log(n) : 1 / Math.sqrt(width);
-  const add = (x, more) => {
-    const sum = { ...x };
-    for (const [name, value] of Object.entries(more)) sum[name] += value;
-    return sum;
-  };
-  // layer 1
-  let tokens = embedded(model, bits);
+  const norm = (x) => normalise(x, model.features, eps);
+  // layer 1: what it adds is written where there was nothing
+  const tokens = embedded(model, bits);
   const average = model.average(tokens);
-  tokens = tokens.map((x) => normed(add(x, average), eps));
-  tokens = tokens.map((x) => normed(add(x, { pick: model.pick(x) }), eps));
+  for (const x of tokens) {
+    Object.assign(x, average);
+    norm(x);
+    x.pick = model.pick(x);
+    norm(x);
+  }
   // layer 2, of which only the row of [CLS] is read
   const cls = tokens[n - 1];
   const scores = model.keys.map((key) => tokens.map((x) => cls.cls * key(x) * scale));
   const weights = scores.map(softmax);
   const values = tokens.map(model.value);
   const seen = weights.map((row) => dot(row, values));
-  let last = normed(add(cls, { out: dot(seen, model.signs) }), eps);
+  const picks = tokens.map((x) => x.pick);
+  cls.out = dot(seen, model.signs);
+  norm(cls);
   if (eps !== null) {
     // The feed-forward network takes away all but `out`, and the norm divides by what is left.
-    last = Object.fromEntries(model.features.map((name) => [name, name === "out" ? last.out : 0]));
-    last = normed(last, eps);
+    for (const name of model.features) if (name !== "out") cls[name] = 0;
+    norm(cls);
   }
-  return { logit: last.out, scores, weights, values, picks: tokens.map((x) => x.pick), average };
+  return { logit: cls.out, scores, weights, values, picks };
 }
 
 export const label = (question, bits) =>
