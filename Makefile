@@ -37,12 +37,13 @@ site: ## build the static site
 	@$(SETUP) test
 	$(PY) tools/site.py
 
-bench: ## measure start-up, widgets, the layer of heads, and what the vitals cost
+bench: ## measure start-up, widgets, the layer of heads, what the vitals cost, and what pruning saves
 	@$(SETUP) test
 	$(PY) tools/bench.py
 	$(PY) tools/bench_widgets.py
 	$(PY) tools/bench_heads.py
 	$(PY) tools/bench_vitals.py
+	$(PY) tools/bench_pruning.py
 
 constraints: ## pin the newest versions that fit pyproject.toml, in constraints.txt (PYTHON=python3.11, the oldest there is)
 	@sh tools/constraints.sh "$(PYTHON)"
