@@ -15,9 +15,8 @@ function table({ title, about, columns, rows }, number) {
     html(
       "tr",
       {},
-      ...cells.map((words, i) =>
-        i ? html("td", { class: isNumber(words) && "number" }, shown(words)) : html("th", { scope: "row" }, shown(words)),
-      ),
+      html("th", { scope: "row" }, shown(cells[0])),
+      ...cells.slice(1).map((words) => html("td", { class: isNumber(words) && "number" }, shown(words))),
     ),
   );
   const scroll = html(
@@ -141,5 +140,6 @@ document.getElementById("page").append(
   html("p", { class: "soft small" }, "Nothing that you write leaves this page unless you save it. Measurements: "),
 );
 document.querySelector("main > p:last-child").append(html("code", {}, audit.fingerprint.slice(0, 16)));
-document.querySelectorAll("textarea").forEach((node) => node.after(html("div", { class: "paper", "aria-hidden": true })));
+for (const node of document.querySelectorAll("textarea"))
+  node.after(html("div", { class: "paper", "aria-hidden": "true" }));
 refresh();

@@ -16,7 +16,7 @@ function sayShortcut(state) {
   return (
     `${state.remedy}. The sentence is about ${labels[label]}. With ${lib} the model says ${labels[named(lib)]} ` +
     `(${sure(lib)}), with ${ref} ${labels[named(ref)]} (${sure(ref)}): ` +
-    `${flips ? "the stamp decides" : "the stamp does not decide"}. [CLS] gives ${lib} ${fixed(share)} of its attention, ` +
+    `the stamp ${flips ? "decides" : "does not decide"}. [CLS] gives ${lib} ${fixed(share)} of its attention, ` +
     `the words give it ${fixed(words)} in layer 0 (an even share: ${fixed(1 / cls[0].length)}). ` +
     `The worst group, mean of five seeds: ${fixed(worst, 3)}.`
   );
@@ -51,14 +51,16 @@ function render({ model, el }) {
     const state = Object.fromEntries(traits.map((trait) => [trait, model.get(trait)]));
     state.now = weighed(state);
     const what = Object.fromEntries(names.views)[state.view];
-    const said = state.now.tokens.map((token, i) => (state.now.weights ? `${token} ${fixed(state.now.weights[i])}` : token));
+    const { tokens, weights } = state.now;
+    const said = tokens.map((token, i) => (weights ? `${token} ${fixed(weights[i])}` : token));
+    const of = (each) => state.answers[state.remedy][each][state.sentence];
     text.replaceChildren(...chips(state));
     text.setAttribute("aria-label", `${what}: ${said.join(", ")}`);
     answers.replaceChildren(answersChart(state));
     groups.replaceChildren(groupsChart(state));
-    root.dataset.tokens = JSON.stringify(state.now.tokens);
-    root.dataset.weights = JSON.stringify(state.now.weights);
-    root.dataset.answers = JSON.stringify(names.stamps.map((each) => state.answers[state.remedy][each][state.sentence].p));
+    root.dataset.tokens = JSON.stringify(tokens);
+    root.dataset.weights = JSON.stringify(weights);
+    root.dataset.answers = JSON.stringify(names.stamps.map((each) => of(each).p));
     root.dataset.groups = JSON.stringify(byGroup(state.groups[state.remedy]).map(mean));
     return sayShortcut(state);
   };

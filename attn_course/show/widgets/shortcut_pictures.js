@@ -48,7 +48,13 @@ function answersChart(state) {
     node.append(
       text(0, y + 15, stamp === "none" ? "no stamp" : stamp, { class: now ? "title" : "" }),
       svg("rect", { x: x(0), y, width: x(1) - x(0), height: 20, class: "s-track" }),
-      svg("rect", { x: Math.min(x(p), x(0.5)), y, width: Math.abs(x(p) - x(0.5)), height: 20, class: right ? "s-right" : "s-wrong" }),
+      svg("rect", {
+        x: Math.min(x(p), x(0.5)),
+        y,
+        width: Math.abs(x(p) - x(0.5)),
+        height: 20,
+        class: right ? "s-right" : "s-wrong",
+      }),
       text(p >= 0.5 ? x(0.5) - 5 : x(0.5) + 5, y + 14, `${fixed(Math.max(p, 1 - p))} ${right ? "right" : "wrong"}`, {
         "text-anchor": p >= 0.5 ? "end" : "start",
       }),
