@@ -24,3 +24,14 @@ def how_often_right() -> str:
 def _share(rate: dict) -> str:
     low, high = (f"{100 * x:.1f}" for x in rate["interval"])
     return f"{100 * rate['share']:.1f} %, 95 % interval {low} to {high}"
+
+
+def by_finding(found: dict) -> str:
+    """A table for docs/doctor.md: of the recording, how many of the sick were named, and what else was told of them."""
+    lines = ["| finding | sick models | named | with others |", "|---|---|---|---|"]
+    test = found["test"]
+    for name, rate in test["by_finding"].items():
+        rows = [row for row in test["rows"] if row["truth"] == name]
+        more = sum(row["told"] != [name] for row in rows if name in row["told"])
+        lines.append(f"| `{name}` | {rate['n']} | {rate['k']} | {more} |")
+    return "\n".join(lines)

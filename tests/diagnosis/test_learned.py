@@ -1,16 +1,23 @@
 """The rules that read trials: numbers of a sick model, and of its sound twin one number away."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import pytest
 from planted import hidden, keep, random_qkv
 
+from attn_course.diagnosis import report as report_module
 from attn_course.diagnosis.diagnose import diagnose
 from attn_course.diagnosis.record import Record
-from attn_course.diagnosis.report import Place
+from attn_course.diagnosis.report import Place, Report
 from attn_course.diagnosis.trials import Trials
+from attn_course.diagnosis.trials.examine import about_trials
 from attn_course.diagnosis.trials.tried import Cost, Eviction, Length, Look, Pair, Skipped, Swap, Window
+from attn_course.show.report import page
 
+SCHEMA = Path(report_module.__file__).with_name("report.schema.json")
 NOTHING, MUCH = Cost(0.0, 0.001), Cost(0.5, 0.01)
 LOOK = Look(layer=0, head=1, needed=0.8, irrelevant=0.1, resting=0.02, entropy=0.2)
 SINK = Eviction(key=0, share=0.7, value=0.2, layer=0, head=2, cost=NOTHING)
@@ -132,3 +139,23 @@ def test_blocks_that_can_go_are_named_the_cheapest_first():
     skipped = (Skipped(0, Cost(0.004, 0.001)), Skipped(1, MUCH), Skipped(2, Cost(0.001, 0.001)))
     fault = found(replace(SOUND, skipped=skipped))["redundant-layers"]
     assert fault.where == (Place(block=2), Place(block=0)) and "each of block 2; block 0" in fault.evidence
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_terminal_page_and_json_tell_it(name):
+    tried = replace(SOUND, **SICK[name])
+    report = diagnose(record(), trials=tried)
+    report = replace(report, about=report.about | about_trials(tried))
+    jsonschema.validate(report.to_dict(), json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+    (fault,) = report.findings
+    text = report.to_text(100)
+    assert f"FAULT  {fault.title}" in text and "Taken away: keys, heads, blocks, context, kinds of tokens" in text
+    assert "by the loss of 400 answers, 0.4 nats (guessing: 1.4)" in " ".join(text.split())
+    assert fault.title in page(report) and "taken away" in page(report)
+
+
+def test_what_was_not_taken_away_is_told_too():
+    report = diagnose(record())
+    text = replace(report, about=report.about | about_trials(None)).to_text(80)
+    assert "redundant heads and layers, short windows and shortcuts were not tested." in " ".join(text.split())

@@ -243,6 +243,11 @@ def test_everything_is_tried_and_goes_into_json_and_back():
     assert found.untested == ("Rows ask for several answers: a shortcut on a token was not looked for.",)
 
 
+def test_of_a_block_that_is_run_twice_the_reach_is_that_of_both():
+    found = trials(GPT(recall_size(), 24, 2, 2, shared=True), recall(0, 16, 24))
+    assert len(found.skipped) == len(found.pairs) == 1 and [each.reach for each in found.windows] == [0, 2, 6, 14]
+
+
 def test_what_was_not_declared_is_told():
     found = trials(GPT(24, 24, 1, 1, Learned(20, 24)), bigrams_as_copies())
     assert any("What a query needs was not declared" in said for said in found.untested)

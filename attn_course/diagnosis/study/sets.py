@@ -28,17 +28,20 @@ def calibration() -> list[Patient]:
 def test() -> list[Patient]:
     """Other seeds, widths and lengths; the recipes of the calibration set, and the tasks and recipes of `unseen`."""
     sizes = ({"width": 40, "length": 28}, {"width": 48, "length": 36}, {"width": 20, "length": 40})
-    found = [
-        _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed - 1000])
-        for seed in (1000, 1001)
-        for recipes in (SICK, unseen.SICK)
-        for truth in recipes
-        for recipe in recipes[truth]
-    ]
+
+    def sick(seed: int) -> list[Patient]:
+        return [
+            _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed - 1000])
+            for recipes in (SICK, unseen.SICK)
+            for truth in recipes
+            for recipe in recipes[truth]
+        ]
+
+    found = sick(1000)
     for seed in (1000, 1001, 1002):
         kinds = unseen.SOUND_KINDS if seed == 1002 else SOUND_KINDS | unseen.SOUND_KINDS
         found += [_patient(SOUND, f"{SOUND}: {kind}", kinds[kind], seed, sizes[seed - 1000]) for kind in kinds]
-    return found
+    return found + sick(1001)
 
 
 def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int]) -> Patient:

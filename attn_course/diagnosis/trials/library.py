@@ -18,23 +18,26 @@ class LibraryParts:
 
     def __init__(self, model: nn.Module, layers: dict[str, nn.Module]):
         self.model, self.layers = model, layers
+        self.passes = len(layers)
 
     @property
     def names(self) -> list[str]:
         return list(self.layers)
 
     def looked(self, tokens: Tensor) -> list[SimpleNamespace]:
-        found: list[SimpleNamespace] = []
+        found: dict[int, SimpleNamespace] = {}
+        self.passes = 0
 
         def keep(attend, module, q, k, v, mask, extra):
             output, weights = attend(q, k, v, mask)
+            self.passes += 1
             norm = v.norm(dim=-1).repeat_interleave(q.shape[1] // v.shape[1], dim=1)
-            found.append(SimpleNamespace(weights=weights, value_norm=norm))
+            found.setdefault(id(module), SimpleNamespace(weights=weights, value_norm=norm))
             return output, weights
 
         with self._attending(keep), torch.no_grad():
             self.model(tokens)
-        return found
+        return [found[id(layer)] for layer in self.layers.values()]
 
     @contextmanager
     def hidden(self, keep: Tensor) -> Iterator[None]:

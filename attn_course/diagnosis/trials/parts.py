@@ -33,17 +33,20 @@ class Parts:
     def __init__(self, model: nn.Module):
         self.model = model
         self.layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, MultiHead)}
+        self.passes = len(self.layers)  # how often attention is called on the way, once a model has been `looked` at
 
     @property
     def names(self) -> list[str]:
         return list(self.layers)
 
     def looked(self, tokens: Tensor) -> list[Looked]:
-        """Every layer's weights, in the order of the calls."""
+        """Every layer's weights, as `names`; of a layer that is called several times those of the first call."""
         with watching(self.model) as records, torch.no_grad():
             self.model(tokens)
-        n = tokens.shape[1]
-        return [Looked(each.weights[:, :, -n:, -n:], each.v[:, :, -n:].norm(dim=-1)) for each in records]
+        n, first, self.passes = tokens.shape[1], {}, len(records)
+        for each in records:
+            first.setdefault(each.name, Looked(each.weights[:, :, -n:, -n:], each.v[:, :, -n:].norm(dim=-1)))
+        return [first[name] for name in self.names]
 
     @contextmanager
     def hidden(self, keep: Bool[Tensor, "batch key"]) -> Iterator[None]:

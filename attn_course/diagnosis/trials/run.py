@@ -141,7 +141,7 @@ def _windows(model, parts, asked: Asked, plain: Tensor) -> tuple[Window, ...]:
     while w <= n // 2:
         with parts.within(w):
             after = losses(model, asked)
-        reach = (w - 1) * len(parts.names)
+        reach = (w - 1) * parts.passes
         found.append(Window(w, reach, cost(after, plain), _beyond(asked, reach)))
         w *= 2
     return tuple(found)
