@@ -34,6 +34,7 @@ PRESSED = {
     "collapse": ("Tokens that fall together", "layer", ("ArrowRight", "ArrowLeft")),
     "limits": ("Two questions, by hand", "length", ("ArrowRight", "ArrowLeft")),
     "waste": ("A head without its small weights", "ε", ("ArrowRight", "ArrowLeft")),
+    "pruning": ("Taken out", "heads gone", ("ArrowRight", "ArrowLeft")),
     "shortcut": ("A clean map, and the model behind it", "sentence", ("ArrowRight", "ArrowLeft")),
     "scrubber": ("A recording, to drag through", "layer", ("ArrowRight", "ArrowLeft")),
     "a token": ("A text under one head", "token 1", ("ArrowRight", "ArrowLeft")),

@@ -10,6 +10,7 @@ from attn_course.show.widgets import (
     HeadsWidget,
     InductionWidget,
     LimitsWidget,
+    PruningWidget,
     ScalingWidget,
     ScrubberWidget,
     ShortcutWidget,
@@ -31,6 +32,8 @@ WIDGETS = {
     "scrubber": ScrubberWidget,
     "limits": LimitsWidget,
     "waste": WasteWidget,
+    "pruning": PruningWidget,
+    "pruning, layers": lambda: PruningWidget(what="attention", gone=[1]),
     "shortcut": ShortcutWidget,
 }
 every_widget = pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)

@@ -24,6 +24,7 @@ KEYS = {
     "collapse": ("layer", "ArrowRight"),
     "limits": ("length", "ArrowRight"),
     "waste": ("ε", "ArrowRight"),
+    "pruning": ("heads gone", "ArrowRight"),
     "shortcut": ("sentence", "ArrowRight"),
 }
 

@@ -18,6 +18,7 @@ WIDGETS = {
     "collapse": "CollapseWidget(layer=1)",
     "limits": "LimitsWidget()",
     "waste": "WasteWidget()",
+    "pruning": "PruningWidget()",
     "shortcut": "ShortcutWidget()",
 }
 FIGURE = """import matplotlib.pyplot as plt

@@ -23,6 +23,7 @@ from attn_course.show.widgets import (
     LimitsWidget,
     Maps,
     OrderWidget,
+    PruningWidget,
     ScalingWidget,
     ScrubberWidget,
     ShortcutWidget,
@@ -36,6 +37,7 @@ from attn_course.show.widgets.scaling import WIDTHS, dot_products
 
 EVERY = [FormulaWidget, ScalingWidget, VisibilityWidget, HeadsWidget, OrderWidget, InductionWidget, TranslationWidget]
 EVERY += [AttentionViewWidget, ScrubberWidget, CollapseWidget, LimitsWidget, WasteWidget, ShortcutWidget]
+EVERY += [PruningWidget]
 Q = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 
 

@@ -7,6 +7,7 @@ from attn_course.show.widgets.heads import HeadsWidget, Maps
 from attn_course.show.widgets.induction import InductionWidget
 from attn_course.show.widgets.limits import LimitsWidget
 from attn_course.show.widgets.order import OrderWidget
+from attn_course.show.widgets.pruning import PruningWidget
 from attn_course.show.widgets.scaling import ScalingWidget
 from attn_course.show.widgets.scrubber import ScrubberWidget, scrubber
 from attn_course.show.widgets.shortcut import ShortcutWidget
@@ -24,6 +25,7 @@ __all__ = [
     "LimitsWidget",
     "Maps",
     "OrderWidget",
+    "PruningWidget",
     "ScalingWidget",
     "ScrubberWidget",
     "ShortcutWidget",
