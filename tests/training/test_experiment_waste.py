@@ -246,3 +246,10 @@ def test_what_was_recorded_of_layers_hangs_together(name):
         assert line[0] == rows[0]["held out"]["loss"] and line[-1] == rows[-1]["held out"]["loss"]
     by_heads = recorded("waste_heads")[name]["curves"]["ablation"][-1]["loss"]
     assert found["subsets"]["attention"][-1]["held out"]["loss"] == pytest.approx(by_heads, abs=2e-3)
+
+
+def test_what_was_recorded_of_training_on_hangs_together():
+    found = recorded("waste_tuned")
+    assert len(found["seeds"]) >= 3 and all(row["finished"] for row in found["rows"])
+    whole = {row["before"] for row in found["rows"] if row["way"] == "whole"}
+    assert whole == {round(recorded("waste_heads")["language"]["curves"]["ablation"][0]["loss"], 4)}
