@@ -25,6 +25,7 @@ def test_heads_go_in_the_recorded_order_with_the_recorded_loss(mount, number):
             shown.set(point=point)
             row = found["curves"][order][point]
             assert (shown.shown("loss"), shown.shown("parameters")) == (row["loss"], row["parameters"])
+            assert shown.shown("drift") == row["drift"]
             assert shown.shown("gone") == found["orders"][order][: row["removed"]]
             assert shown.root.locator(".p-gone:visible").count() == row["removed"]
             assert f"without {row['removed']} of its {len(found['heads'])} heads" in shown.words()
@@ -46,6 +47,7 @@ def test_layers_go_by_a_click_and_every_subset_has_its_loss(mount, number, gone)
         assert shown.get("gone") == gone
         rows = found["subsets"][what]
         assert shown.shown("loss") == along(rows, gone)[-1]
+        assert shown.shown("drift") == along(rows, gone, figure="drift")[-1]
         assert shown.shown("parameters") == size(remove(subject(name).model, gone)).parameters
         pressed = shown.root.locator(".p-layer[aria-pressed=true]:visible")
         assert (
@@ -59,12 +61,14 @@ def test_the_line_of_influence_is_that_of_the_recording(mount):
     found = recorded("waste_layers")["MiniLM"]
     shown = mount(PruningWidget(what="blocks"))
     influence = found["influence"]["block"]
-    wanted = along(found["subsets"]["blocks"], sorted(range(6), key=lambda layer: influence[layer]))
-    heights = [float(point.split()[1]) for point in path(shown, ".p-influence").split("L")]
-    dots = {float(dot.get_attribute("cy")) for dot in shown.root.locator("circle.p-subset").all()}
-    assert all(min(abs(height - dot) for dot in dots) < 0.06 for height in heights)
-    falls = [heights[i] > heights[i + 1] for i in range(6)]
-    assert falls == [wanted[i] < wanted[i + 1] for i in range(6)]
+    order = sorted(range(6), key=lambda layer: influence[layer])
+    for figure in ("loss", "drift"):
+        shown.set(figure=figure)
+        wanted = along(found["subsets"]["blocks"], order, figure=figure)
+        heights = [float(point.split()[1]) for point in path(shown, ".p-influence").split("L")]
+        dots = {float(dot.get_attribute("cy")) for dot in shown.root.locator("circle.p-subset").all()}
+        assert all(min(abs(height - dot) for dot in dots) < 0.06 for height in heights)
+        assert [heights[i] > heights[i + 1] for i in range(6)] == [wanted[i] < wanted[i + 1] for i in range(6)]
     shown.set(what="feed-forward")
     assert shown.root.locator("path.p-influence").count() == 0
 

@@ -10,8 +10,9 @@ function sayPruned(state, found) {
   const things = heads ? "heads" : IN_WORDS[state.what];
   const way = !removed ? "" : heads ? `, in the order “${found.order}”` : ` (${found.gone.join(", ")})`;
   const said =
-    `${model.name[0].toUpperCase()}${model.name.slice(1)} without ${removed} of its ${most} ${things}${way}: loss ${fixed(loss)} ${model.unit}, ` +
-    `${fixed(whole)} with all. ${millions(parameters)} of ${millions(model.parameters)} parameters are left.`;
+    `${model.name[0].toUpperCase()}${model.name.slice(1)} without ${removed} of its ${most} ${things}${way}: ` +
+    `loss ${fixed(loss)} ${model.units.loss}, ${fixed(whole)} with all; drift ${fixed(found.drift)}. ` +
+    `${millions(parameters)} of ${millions(model.parameters)} parameters are left.`;
   if (!heads) return said;
   const { cost, drift, importance } = model.measures;
   const of = (table) => table[state.layer]?.[state.head];
@@ -23,7 +24,7 @@ function sayPruned(state, found) {
 }
 
 function render({ model, el }) {
-  const traits = ["models", "model", "what", "order", "point", "gone", "layer", "head", "shade"];
+  const traits = ["models", "model", "what", "order", "point", "gone", "layer", "head", "figure", "shade"];
   const read = () => Object.fromEntries(traits.map((trait) => [trait, model.get(trait)]));
   const link = (trait) => ({ get: () => model.get(trait), set: (value) => commit(model, { [trait]: value }) });
   const models = model.get("models");
@@ -34,9 +35,15 @@ function render({ model, el }) {
     get: () => String(model.get("model")),
     set: (i) => commit(model, { model: Number(i), point: 0, gone: [], layer: 0, head: 0 }),
   });
-  const what = select({ label: "take out", options: [["heads", "heads"], ...Object.entries(IN_WORDS)], ...link("what") });
+  const same = (name) => [name, name];
+  const what = select({ label: "take out", options: [same("heads"), ...Object.entries(IN_WORDS)], ...link("what") });
   const orders = [...new Set(models.flatMap((each) => Object.keys(each.orders)))];
-  const order = select({ label: "in the order of", options: orders.map((name) => [name, name]), get: () => has(current(), model.get("order")), set: link("order").set });
+  const order = select({
+    label: "in the order of",
+    options: orders.map(same),
+    get: () => has(current(), model.get("order")),
+    set: link("order").set,
+  });
   const curve = () => current().curves[has(current(), model.get("order"))];
   const point = slider({
     label: "heads gone",
@@ -45,8 +52,10 @@ function render({ model, el }) {
     ...link("point"),
     show: (at) => String(curve().removed[Math.min(at, curve().removed.length - 1)]),
   });
-  const shade = select({ label: "colour", options: [["drift", "drift"], ["cost", "cost"], ["importance", "importance"]], ...link("shade") });
-  const bar = html("div", { class: "attn-controls" }, which.node, what.node, order.node, point.node, shade.node);
+  const shade = select({ label: "colour", options: ["drift", "cost", "importance"].map(same), ...link("shade") });
+  const figure = select({ label: "curve", options: ["loss", "drift"].map(same), ...link("figure") });
+  const controls = [which, what, order, point, figure, shade];
+  const bar = html("div", { class: "attn-controls" }, ...controls.map(({ node }) => node));
   const left = html("div", {});
   const chart = html("div", {});
   const names = html("div", { class: "p-legend" });
@@ -85,7 +94,8 @@ function render({ model, el }) {
         const away = out.has(`${l},${h}`);
         each.style.background = away ? "" : rgb(cividis(Math.sqrt(Math.max(0, table[l][h]) / most)));
         each.classList.toggle("p-gone", away);
-        const said = `layer ${l}, head ${h}${away ? ", taken out" : ""}: ${state.shade} ${minus(table[l][h].toPrecision(2))}`;
+        const value = minus(table[l][h].toPrecision(2));
+        const said = `layer ${l}, head ${h}${away ? ", taken out" : ""}: ${state.shade} ${value}`;
         each.setAttribute("aria-label", said);
         each.setAttribute("title", said);
       }),
@@ -94,12 +104,13 @@ function render({ model, el }) {
   const drawLayers = (state, { gone, model: now }) =>
     toggles[state.model].forEach((each, layer) => {
       const away = gone.includes(layer);
-      const alone = lossWithout(now, state.what, [layer]) - lossWithout(now, state.what, []);
+      const alone = without(now, state.what, [layer]).loss - without(now, state.what, []).loss;
       const influence = now.influence[state.what]?.[layer];
       each.setAttribute("aria-pressed", away);
       each.setAttribute("aria-label", `layer ${layer}${away ? ", taken out" : ""}`);
       const more = influence === undefined ? "" : `, influence ${fixed(influence)}`;
-      each.replaceChildren(html("b", {}, `layer ${layer}`), html("span", {}, away ? "taken out" : `alone ${signed(alone)}${more}`));
+      const said = away ? "taken out" : `alone ${signed(alone)}${more}`;
+      each.replaceChildren(html("b", {}, `layer ${layer}`), html("span", {}, said));
     });
 
   const draw = (root) => {
@@ -113,7 +124,8 @@ function render({ model, el }) {
     (heads ? drawHeads : drawLayers)(state, found);
     chart.replaceChildren(pruningChart(found, state));
     names.replaceChildren(...legend(found, state));
-    for (const name of ["loss", "parameters", "removed", "gone"]) root.dataset[name] = JSON.stringify(found[name]);
+    for (const name of ["loss", "drift", "parameters", "removed", "gone"])
+      root.dataset[name] = JSON.stringify(found[name]);
     return sayPruned(state, found);
   };
   return view({
@@ -121,7 +133,7 @@ function render({ model, el }) {
     el,
     title: "Taken out",
     body: [bar, body],
-    controls: [which, what, order, point, shade],
+    controls,
     traits,
     draw,
   });

@@ -11,7 +11,9 @@ from attn_course.training.waste import MODELS
 
 LAYERS = ("blocks", "attention", "feed-forward")
 MEASURES = ("cost", "drift", "importance")
+FIGURES = ("loss", "drift")
 NAMES = {"language": "language model"}
+DRIFTS = {"MiniLM": "1 − cosine", "language": "bits a character"}
 
 
 def told(name: str) -> dict:
@@ -30,12 +32,12 @@ def told(name: str) -> dict:
         for measure in MEASURES
     }
     curves = {
-        order: {figure: [row[figure] for row in rows] for figure in ("removed", "loss", "parameters")}
+        order: {figure: [row[figure] for row in rows] for figure in ("removed", *FIGURES, "parameters")}
         for order, rows in heads["curves"].items()
     }
     return {
         "name": NAMES.get(name, name),
-        "unit": heads["unit"],
+        "units": {"loss": heads["unit"], "drift": DRIFTS[name]},
         "parameters": layers["parameters"],
         "measures": measures,
         "orders": heads["orders"],
@@ -43,9 +45,16 @@ def told(name: str) -> dict:
         "influence": {"blocks": layers["influence"]["block"], "attention": layers["influence"]["attention"]},
         "saved": layers["saved"],
         "subsets": {
-            what: [[row["gone"], row["held out"]["loss"]] for row in layers["subsets"][what]] for what in LAYERS
+            what: [
+                [row["gone"], {figure: row["held out"][figure] for figure in FIGURES}]
+                for row in layers["subsets"][what]
+            ]
+            for what in LAYERS
         },
-        "best": {what: [list(gone) for gone in best(layers["subsets"][what])] for what in LAYERS},
+        "best": {
+            figure: {what: [list(gone) for gone in best(layers["subsets"][what], figure=figure)] for what in LAYERS}
+            for figure in FIGURES
+        },
     }
 
 
@@ -58,6 +67,7 @@ class PruningWidget(Widget):
     point        how far along the order, in points of its curve
     gone         the layers that are taken out
     layer, head  the head that is told of
+    figure       what the curves show: the "loss", or the "drift" from the whole model
     shade        what colours the heads: "cost", "drift" or "importance"
 
     Losses are on held-out text, as recorded (`waste_heads`, `waste_layers`); orders were chosen on other text.
@@ -74,6 +84,7 @@ class PruningWidget(Widget):
     gone = traitlets.List(traitlets.Int()).tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
+    figure = traitlets.Enum(FIGURES, default_value="loss").tag(sync=True)
     shade = traitlets.Enum(MEASURES, default_value="drift").tag(sync=True)
 
     def __init__(self, models: Sequence[str] = MODELS, **state):

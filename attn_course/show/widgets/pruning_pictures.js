@@ -7,7 +7,7 @@ const has = (model, order) => (model.orders[order] ? order : "ablation"); // gre
 // The state in numbers: what is gone, the loss without it, the parameters that are left.
 function pruned(state) {
   const model = state.models[state.model];
-  const whole = model.subsets.blocks[0][1];
+  const whole = model.subsets.blocks[0][1].loss;
   if (state.what === "heads") {
     const order = has(model, state.order);
     const curve = model.curves[order];
@@ -20,73 +20,82 @@ function pruned(state) {
       gone: model.orders[order].slice(0, curve.removed[point]),
       removed: curve.removed[point],
       loss: curve.loss[point],
+      drift: curve.drift[point],
       parameters: curve.parameters[point],
     };
   }
   const gone = [...new Set(state.gone)].filter((layer) => layer < model.saved.blocks.length).sort((a, b) => a - b);
-  const loss = model.subsets[state.what].find(([some]) => String(some) === String(gone))[1];
+  const { loss, drift } = without(model, state.what, gone);
   const saved = gone.reduce((sum, layer) => sum + model.saved[state.what][layer], 0);
-  return { model, whole, gone, removed: gone.length, loss, parameters: model.parameters - saved };
+  return { model, whole, gone, removed: gone.length, loss, drift, parameters: model.parameters - saved };
 }
 
-// The layers in the order of their influence, the smallest first: the loss after each.
+// The layers in the order of their influence, the smallest first: the figures after each.
 function byInfluence(model, what) {
   const values = model.influence[what];
   if (!values) return null;
   const order = values.map((_, layer) => layer).sort((a, b) => values[a] - values[b]);
-  return [...order, null].map((_, count) => lossWithout(model, what, order.slice(0, count)));
+  return [...order, null].map((_, count) => without(model, what, order.slice(0, count)));
 }
-function lossWithout(model, what, gone) {
+function without(model, what, gone) {
   const sorted = String([...gone].sort((a, b) => a - b));
   return model.subsets[what].find(([some]) => String(some) === sorted)[1];
 }
 
 const [PW, PH, PX, PY] = [390, 250, 40, 26];
 
-function pruningChart(found, { what }) {
-  const { model, whole, order } = found;
+function pruningChart(found, { what, figure }) {
+  const { model, order } = found;
   const heads = what === "heads";
-  const points = heads ? Object.values(model.curves).flatMap(({ loss }) => loss) : model.subsets[what].map(([, l]) => l);
+  const points = heads
+    ? Object.values(model.curves).flatMap((curve) => curve[figure])
+    : model.subsets[what].map(([, row]) => row[figure]);
   const [low, high] = [Math.min(...points), Math.max(...points)];
   const most = heads ? model.orders.ablation.length : model.saved.blocks.length;
   const x = (count) => PX + (count / most) * (PW - PX - 12);
-  const y = (loss) => PH - ((loss - low) / (high - low)) * (PH - PY - 6);
-  const way = (xs, ys) => ys.map((loss, i) => `${i ? "L" : "M"}${x(xs[i]).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
+  const y = (value) => PH - ((value - low) / (high - low)) * (PH - PY - 6);
+  const way = (counts, values) =>
+    values.map((value, i) => `${i ? "L" : "M"}${x(counts[i]).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  const whole = model.subsets.blocks[0][1][figure];
   const counts = Array.from({ length: most + 1 }, (_, i) => i);
-  const node = picture(PW, PH + 40, `Loss by how many ${heads ? "heads" : IN_WORDS[what]} are gone`);
+  const things = heads ? "heads" : IN_WORDS[what];
+  const title = figure === "loss" ? "loss on held-out text" : "drift from the whole model";
+  const node = picture(PW, PH + 40, `The ${title}, by how many ${things} are gone`);
   const step = (high - low) / 4;
   const ticks = [0, 1, 2, 3, 4].map((i) => low + i * step);
   const every = most > 12 ? most / 6 : most > 6 ? 3 : 1;
   node.append(
-    text(0, 10, `loss on held-out text, ${model.unit}`, { class: "title" }),
-    ...ticks.flatMap((loss) => [
-      line(PX, y(loss), PW - 12, y(loss), { class: "grid" }),
-      text(PX - 6, y(loss) + 4, fixed(loss), { class: "soft", "text-anchor": "end" }),
+    text(0, 10, `${title}, ${model.units[figure]}`, { class: "title" }),
+    ...ticks.flatMap((value) => [
+      line(PX, y(value), PW - 12, y(value), { class: "grid" }),
+      text(PX - 6, y(value) + 4, fixed(value), { class: "soft", "text-anchor": "end" }),
     ]),
     ...counts
       .filter((count) => count % every === 0)
       .map((count) => text(x(count), PH + 18, String(count), { class: "soft", "text-anchor": "middle" })),
-    text((PX + PW) / 2, PH + 36, `${heads ? "heads" : IN_WORDS[what]} gone`, { class: "soft", "text-anchor": "middle" }),
+    text((PX + PW) / 2, PH + 36, `${things} gone`, { class: "soft", "text-anchor": "middle" }),
     line(PX, y(whole), PW - 12, y(whole), { class: "p-whole" }),
   );
   if (heads) {
     const others = Object.keys(model.curves).filter((name) => name !== order);
     for (const name of [...others, order]) {
-      const { removed, loss } = model.curves[name];
+      const { removed, [figure]: values } = model.curves[name];
       const kind = name === order ? "p-chosen" : isChance(name) ? "p-chance" : "p-other";
-      node.append(svg("path", { d: way(removed, loss), class: kind }, svg("title", {}, name)));
+      node.append(svg("path", { d: way(removed, values), class: kind }, svg("title", {}, name)));
     }
   } else {
     const influence = byInfluence(model, what);
+    const best = model.best[figure][what].map((gone) => without(model, what, gone));
     node.append(
-      ...model.subsets[what].map(([gone, loss]) =>
-        svg("circle", { cx: x(gone.length), cy: y(loss), r: 2.6, class: "p-subset" }),
+      ...model.subsets[what].map(([gone, row]) =>
+        svg("circle", { cx: x(gone.length), cy: y(row[figure]), r: 2.6, class: "p-subset" }),
       ),
-      svg("path", { d: way(counts, model.best[what].map((gone) => lossWithout(model, what, gone))), class: "p-chosen" }),
+      svg("path", { d: way(counts, best.map((row) => row[figure])), class: "p-chosen" }),
     );
-    if (influence) node.append(svg("path", { d: way(counts, influence), class: "p-influence" }));
+    if (influence)
+      node.append(svg("path", { d: way(counts, influence.map((row) => row[figure])), class: "p-influence" }));
   }
-  node.append(svg("circle", { cx: x(found.removed), cy: y(found.loss), r: 6, class: "p-now" }));
+  node.append(svg("circle", { cx: x(found.removed), cy: y(found[figure]), r: 6, class: "p-now" }));
   return node;
 }
 

@@ -61,7 +61,8 @@ function render({ model, el }) {
     canvas.setAttribute("aria-label", `The map of ${state.texts[state.text].heads[state.head].name}, with blank holes`);
     chart.replaceChildren(wasteChart(numbers, state));
     list.replaceChildren(...wasteNumbers(numbers));
-    for (const name of ["below", "mass", "kept", "moved", "coverage"]) root.dataset[name] = JSON.stringify(numbers[name]);
+    for (const name of ["below", "mass", "kept", "moved", "coverage"])
+      root.dataset[name] = JSON.stringify(numbers[name]);
     root.dataset.left = JSON.stringify([...numbers.left.slice(0, 4096)].map((x) => Math.round(1e5 * x) / 1e5));
     return sayWaste(state, numbers);
   };

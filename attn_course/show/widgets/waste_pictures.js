@@ -48,7 +48,9 @@ function wasteChart({ curves, head, below, mass, moved: change }, { exponent, ev
       svg("path", {
         class: "w-curve",
         style: `stroke:${hue}`,
-        d: curves.map((point, i) => `${i ? "L" : "M"}${x(point.exponent).toFixed(1)} ${y(point[name]).toFixed(1)}`).join(""),
+        d: curves
+          .map((point, i) => `${i ? "L" : "M"}${x(point.exponent).toFixed(1)} ${y(point[name]).toFixed(1)}`)
+          .join(""),
       }),
     ),
     line(x(exponent), WY, x(exponent), WH, { class: "w-at" }),
