@@ -1,6 +1,7 @@
 """Exercises are held to their promises: every listed mistake is named, and nothing else gets through."""
 
 import ast
+import math
 
 import nbformat
 import pytest
@@ -23,6 +24,7 @@ from attn_course.coach.exercises import task_for
 from attn_course.coach.running import close, run
 from attn_course.diagnosis import asking, attribution, vitals
 from attn_course.diagnosis.streaming import streaming_vitals
+from attn_course.models.parity import parity as built_parity
 from tools.notebooks import course_notebooks
 
 IDS = list(exercises())
@@ -216,6 +218,12 @@ READY_MADE = [
         "the course's own window",
     ),
     ("sinks.underload", lambda w, v, r: vitals.set_mass(w, ~r), "the course's own set_mass"),
+    (
+        "limits.bits",
+        lambda logits, odd: F.softplus(torch.where(odd, -logits, logits)) / math.log(2),
+        "torch's softplus",
+    ),
+    ("limits.parity", lambda bits, c: built_parity()(bits.long()), "the course's own parity"),
 ]
 
 
