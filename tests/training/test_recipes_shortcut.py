@@ -6,7 +6,9 @@ import torch
 from attn_course.tasks.marker import split
 from attn_course.training.checkpoints import index, recipes, trained
 from attn_course.training.recipes.shortcut import NAMES, figures
+from attn_course.training.recorded import recorded
 from attn_course.training.spurious import fit, learn
+from attn_course.training.spurious_measures import look
 
 torch.set_num_threads(1)
 
@@ -33,3 +35,12 @@ def test_a_recipe_is_what_learn_does():
     fit(made, split(0).known, recipe.fit.keywords["remedy"], steps=2)
     learned = learn("pair loss", 0, steps=2)
     assert all(torch.equal(a, b) for a, b in zip(made.parameters(), learned.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("name", "remedy"), NAMES.items())
+def test_the_shipped_model_is_seed_0_of_the_record(name, remedy):
+    row = next(each for each in recorded("spurious")["rows"] if (each["remedy"], each["seed"]) == (remedy, 0))
+    found = look(trained(name), split(0))
+    for key in ("accuracy", "flips", "flips, [CLS] barred", "flips, words barred", "on marker", "words on marker"):
+        assert found[key] == pytest.approx(row[key], abs=0.01)
+    assert found["groups"] == pytest.approx(row["groups"], abs=0.01)
