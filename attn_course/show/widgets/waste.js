@@ -3,10 +3,11 @@
 function sayWaste(state, numbers) {
   const { name, heads } = state.texts[state.text];
   const { head, below, mass, kept, coverage } = numbers;
+  const called = heads[state.head].name;
   const at = `${written(state.exponent)}${state.even ? " even shares" : ""}`;
   const rest = state.rescale ? ", the rest scaled up," : "";
   return (
-    `${heads[state.head].name}, ${name}: ${percent(below)} of the weights lie below ε = ${at} and hold ` +
+    `${called[0].toUpperCase()}${called.slice(1)}, ${name}: ${percent(below)} of the weights lie below ε = ${at} and hold ` +
     `${percent(mass)} of the attention. Without them${rest} the output changes by ${percent(numbers.moved)} of its ` +
     `size; a query keeps ${fixed(kept, 1)} of ${head.seen ? "the keys it sees" : `${head.n} keys`}. ` +
     `To hold 96 % of a row takes ${percent(coverage)} of its keys.`
