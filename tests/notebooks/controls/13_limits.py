@@ -51,38 +51,44 @@ CONTROLS = {
     "    model = _parity()\n"
     "    model.answer.weight.mul_(1e7)\n"
     "    return model",
-    # The names of two kinds of model exchanged: what one can, the other cannot.
-    "limits.16": exchanged("rhythm", "encoding", "none", "sinusoidal"),
-    "limits.17": exchanged("rhythm", "encoding", "none", "sinusoidal"),
-    "limits.18": exchanged("rhythm", "encoding", "cyclic, 2", "cyclic, 3"),
-    "limits.19": exchanged("rhythm", "encoding", "cyclic, 3", "cyclic, 6"),
-    "limits.20": exchanged("rhythm", "encoding", "learned waves", "GRU"),
-    "limits.21": exchanged("nested", "bias", "place", "depth compared"),
-    "limits.22": exchanged("nested", "bias", "depth added", "depth compared"),
+    # What one kind of model can, is put down to another.
+    "limits.16": exchanged("tried", "kind", "transformer", "GRU"),
+    "limits.17": exchanged("tried", "kind", "transformer", "GRU"),
+    "limits.18": "for _row in looks['rows']:\n    _row['log_n'] = not _row['log_n']",
+    "limits.19": "for _row in looks['rows']:\n    _row['log_n'] = not _row['log_n']",
+    "limits.20": "for _row in looks['rows']:\n    _row['log_n'] = not _row['log_n']",
+    # And so on.
+    "limits.21": exchanged("rhythm", "encoding", "none", "sinusoidal"),
+    "limits.22": exchanged("rhythm", "encoding", "none", "sinusoidal"),
+    "limits.23": exchanged("rhythm", "encoding", "cyclic, 2", "cyclic, 3"),
+    "limits.24": exchanged("rhythm", "encoding", "cyclic, 3", "cyclic, 6"),
+    "limits.25": exchanged("rhythm", "encoding", "learned waves", "GRU"),
+    "limits.26": exchanged("nested", "bias", "place", "depth compared"),
+    "limits.27": exchanged("nested", "bias", "depth added", "depth compared"),
     # Depths compared in the place of depths added; no hint in the place of one.
-    "limits.23": "deep = deep | {('depth added', 1): deep['depth compared', 1]}",
-    "limits.24": "nested['rows'] = [row | ({'bias': 'depth compared', 'layers': 1} if row['bias'] == 'place' else {})\n"
+    "limits.28": "deep = deep | {('depth added', 1): deep['depth compared', 1]}",
+    "limits.29": "nested['rows'] = [row | ({'bias': 'depth compared', 'layers': 1} if row['bias'] == 'place' else {})\n"
     "                  for row in nested['rows']]",
     # A model that reads its whole context: the difference is spread over it.
-    "limits.25": "_losses = torch.linspace(3, 1, 8).double()[:, None].expand(8, 400)\n"
+    "limits.30": "_losses = torch.linspace(3, 1, 8).double()[:, None].expand(8, 400)\n"
     "by_context = type(by_context)(by_context.contexts, _losses)\n"
     "gained, error = by_context.gain(32, 128)",
-    "limits.26": "looked = vitals.window(records[0].weights)[:, :, :24].float().mean()",
+    "limits.31": "looked = vitals.window(records[0].weights)[:, :, :24].float().mean()",
     # The reader in the writer's place, on rows that repeat; the writer in the reader's.
-    "limits.27": "from attn_course.tasks.induction import induction_batch as _batch\n"
+    "limits.32": "from attn_course.tasks.induction import induction_batch as _batch\n"
     "writer = trained('induction')\n"
     "def again(between):\n"
     "    rows = _batch(torch.Generator().manual_seed(0), 50, 24).tokens[:, :48]\n"
     "    return rows, torch.cat([rows.roll(1, 0)[:, :24], rows[:, 24:]], dim=1)",
-    "limits.28": "trained = lambda name: writer",
+    "limits.33": "trained = lambda name: writer",
     # A text that repeats itself.
-    "limits.29": "documentation = lambda: type('Loop', (), {'train': 'abcdefghijklmnopqrstuvwxyz' * 2000})",
+    "limits.34": "documentation = lambda: type('Loop', (), {'train': 'abcdefghijklmnopqrstuvwxyz' * 2000})",
     # In float64 nothing is rounded away.
-    "limits.30": "_rows = by_length(parity(), ask.parity, SHORT_TO_LONG, strings=20)\n"
+    "limits.35": "_rows = by_length(parity(), ask.parity, SHORT_TO_LONG, strings=20)\n"
     "right[None] = [row['accuracy'] for row in _rows]",
-    "limits.31": "_rows = by_length(parity(eps=0.0), ask.parity, SHORT_TO_LONG, strings=20)\n"
+    "limits.36": "_rows = by_length(parity(eps=0.0), ask.parity, SHORT_TO_LONG, strings=20)\n"
     "lost[0.0] = [row['bits'] for row in _rows]",
     # A model that is as good far back as near.
-    "limits.32": "def right_in(*kind, _right_in=right_in):\n"
+    "limits.37": "def right_in(*kind, _right_in=right_in):\n"
     "    return _right_in(*kind[:3]) if len(kind) < 4 else [[run] * 6 for run in _right_in(*kind[:3])]",
 }
