@@ -25,6 +25,10 @@ from attn_course.coach.running import close, run
 from attn_course.diagnosis import asking, attribution, vitals
 from attn_course.diagnosis.streaming import streaming_vitals
 from attn_course.models.parity import parity as built_parity
+from attn_course.tasks.token_audit import audit
+from attn_course.training.calibration import ece
+from attn_course.training.group_dro import group_means
+from attn_course.training.spurious_measures import flips, group_accuracies
 from tools.notebooks import course_notebooks
 
 IDS = list(exercises())
@@ -224,6 +228,15 @@ READY_MADE = [
         "torch's softplus",
     ),
     ("limits.parity", lambda bits, c: built_parity()(bits.long()), "the course's own parity"),
+    ("bias.audit", lambda tokens, labels, words: audit(tokens.tolist(), labels), "the course's own audit"),
+    (
+        "bias.worst",
+        lambda said, labels, marks: min(group_accuracies((said == labels).double(), 2 * labels + marks)),
+        "the course's own group_accuracies",
+    ),
+    ("bias.dro", lambda q, losses, groups, step: group_means(losses, groups, len(q)), "the course's own group_means"),
+    ("bias.flips", lambda model, tokens, marks: flips(model(tokens), model(tokens)), "the course's own flips"),
+    ("bias.calibration", lambda p, labels, bins: ece(p, labels, bins), "the course's own ece"),
 ]
 
 
