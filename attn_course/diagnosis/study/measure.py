@@ -8,6 +8,7 @@ import torch
 
 from attn_course.diagnosis.diagnose import diagnose
 from attn_course.diagnosis.study.patients import Case, Patient
+from attn_course.diagnosis.study.truth import confirmed
 from attn_course.diagnosis.trials import Trials, trials
 from attn_course.diagnosis.watch import watch
 
@@ -27,7 +28,8 @@ def examined(patient: Patient) -> dict:
     case = patient.make()
     found = trials(case.model, case.asked, case.longer)
     faults = diagnose(watched(case)).of_severity("fault")
-    return {
+    about = {"confirmed": confirmed(patient.truth, case)} if patient.confirm else {}
+    return about | {
         "truth": patient.truth,
         "kind": patient.kind,
         "seed": patient.seed,

@@ -32,6 +32,7 @@ class Patient:
     seed: int
     size: dict[str, int]
     make: Callable[[], Case]
+    confirm: bool = False  # whether to ask, in another way than the doctor does, if it has become sick (`study.truth`)
 
     @property
     def name(self) -> str:

@@ -44,8 +44,20 @@ def test() -> list[Patient]:
     return found + sick(1001)
 
 
-def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int]) -> Patient:
-    return Patient(truth, kind, seed, size, partial(recipe, seed, **size))
+def again() -> list[Patient]:
+    """Sick models once more, with other seeds and sizes, each asked in another way whether it has become sick."""
+    sizes = {2000: {"width": 36, "length": 32}, 2001: {"width": 28, "length": 44}}
+    return [
+        _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed], confirm=True)
+        for seed in sizes
+        for recipes in (SICK, unseen.AGAIN)
+        for truth in recipes
+        for recipe in recipes[truth]
+    ]
+
+
+def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int], confirm: bool = False) -> Patient:
+    return Patient(truth, kind, seed, size, partial(recipe, seed, **size), confirm)
 
 
 def name_of(recipe) -> str:
