@@ -237,6 +237,26 @@ READY_MADE = [
     ("bias.dro", lambda q, losses, groups, step: group_means(losses, groups, len(q)), "the course's own group_means"),
     ("bias.flips", lambda model, tokens, marks: flips(model(tokens), model(tokens)), "the course's own flips"),
     ("bias.calibration", lambda p, labels, bins: ece(p, labels, bins), "the course's own ece"),
+    (
+        "waste.small",
+        lambda weights, visible, epsilon: vitals.sparsity(weights, visible, epsilon).mean(-1),
+        "the course's own sparsity",
+    ),
+    (
+        "waste.cover",
+        lambda weights, share: vitals.keys_needed(weights[None], share)[0].long(),
+        "the course's own keys_needed",
+    ),
+    (
+        "waste.without",
+        lambda x, w_q, w_k, w_v, w_o, heads, gone: F.scaled_dot_product_attention(x @ w_q, x @ w_k, x @ w_v) @ w_o,
+        "torch's scaled_dot_product_attention",
+    ),
+    (
+        "waste.influence",
+        lambda states, keep: vitals.block_influence(*(x.flatten(0, 1) for x in (states[:-1], states[1:]))),
+        "the course's own block_influence",
+    ),
 ]
 
 

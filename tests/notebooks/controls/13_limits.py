@@ -91,4 +91,6 @@ CONTROLS = {
     # A model that is as good far back as near.
     "limits.37": "def right_in(*kind, _right_in=right_in):\n"
     "    return _right_in(*kind[:3]) if len(kind) < 4 else [[run] * 6 for run in _right_in(*kind[:3])]",
+    # Positions that know the period.
+    "limits.38": "_runs = runs\ndef runs(encoding, layers=1, period=2):\n    return _runs('cyclic, 2')",
 }
