@@ -1,0 +1,1 @@
+"""Lesson 14: small weights, keys that carry a row, a layer without some heads, what blocks turn, an order to prune."""
