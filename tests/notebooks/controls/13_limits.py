@@ -69,10 +69,9 @@ CONTROLS = {
     "limits.28": "deep = deep | {('depth added', 1): deep['depth compared', 1]}",
     "limits.29": "nested['rows'] = [row | ({'bias': 'depth compared', 'layers': 1} if row['bias'] == 'place' else {})\n"
     "                  for row in nested['rows']]",
-    # A model that reads its whole context: the difference is spread over it.
+    # A model that reads its whole context: what it gains is spread over it.
     "limits.30": "_losses = torch.linspace(3, 1, 8).double()[:, None].expand(8, 400)\n"
-    "by_context = type(by_context)(by_context.contexts, _losses)\n"
-    "gained, error = by_context.gain(32, 128)",
+    "by_context = type(by_context)(by_context.contexts, _losses)",
     "limits.31": "looked = vitals.window(records[0].weights)[:, :, :24].float().mean()",
     # The reader in the writer's place, on rows that repeat; the writer in the reader's.
     "limits.32": "from attn_course.tasks.induction import induction_batch as _batch\n"
