@@ -20,84 +20,86 @@ CONTROLS = {
     # Below a thousandth, where heads differ; the count in the place of what is held.
     "waste.11": "share = (weights < 0.001).float().mean(dim=(-2, -1))",
     "waste.12": "mass = share",
+    "waste.13": "weights = even(512).expand(6, 12, -1, -1)",
     # Half of the row, not 96 %; every head like the mean.
-    "waste.13": "by_head = (vitals.keys_needed(weights[:2], 0.5) / 512).mean(-1)",
-    "waste.14": "by_head = by_head.mean().expand(6, 12)",
+    "waste.14": "by_head = (vitals.keys_needed(weights[:2], 0.5) / 512).mean(-1)",
+    "waste.15": "by_head = by_head.mean().expand(6, 12)",
     # All rows share their keys; each row has its own; columns that receive alike.
-    "waste.15": "each_row = own",
-    "waste.16": "own = each_row",
-    "waste.17": "received = [torch.full_like(one, 1 / 512) for one in received]\nother = [carried(0, 1)]",
+    "waste.16": "each_row = own",
+    "waste.17": "own = each_row",
+    "waste.18": "received = [torch.full_like(one, 1 / 512) for one in received]\nother = [carried(0, 1)]",
     # Any keys; a bound ten times higher.
-    "waste.18": "extra['weight'] = extra['lot']",
-    "waste.19": "dropped = nats(lambda name, weights: weights * (weights >= 0.1)) - undisturbed",
+    "waste.19": "extra['weight'] = extra['lot']",
+    "waste.20": "dropped = nats(lambda name, weights: weights * (weights >= 0.1)) - undisturbed",
     # Twice as many keys by effect; columns as good as each row's own.
-    "waste.20": "moves['effect'] = [moved('effect', 2 * k) for k in KEPT]",
-    "waste.21": "moves['columns'] = moves['weight']",
-    # An eighth of the keys.
-    "waste.22": "moves['lot'][-1] = moved('lot', 32)",
+    "waste.21": "moves['effect'] = [moved('effect', 2 * k) for k in KEPT]",
+    "waste.22": "moves['columns'] = moves['weight']",
+    # A bound in even shares; an eighth of the keys.
+    "waste.23": "_kept = kept\nkept = lambda w, keep: _kept(w, w >= 0.01 / 512)",
+    "waste.24": "moves['lot'][-1] = moved('lot', 32)",
     # Each model's heads in the other's place.
-    "waste.23": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
-    "waste.24": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
     "waste.25": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
     "waste.26": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
+    "waste.27": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
+    "waste.28": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
     # The cost in the place of the drift; the plain slope in that of the normalised one.
-    "waste.27": "_agree, _on = heads['MiniLM']['agree'], 'on one part and on the other'\n"
+    "waste.29": "_agree, _on = heads['MiniLM']['agree'], 'on one part and on the other'\n"
     "_agree[f'drift {_on}'] = _agree[f'cost {_on}']",
-    "waste.28": "_agree = heads['MiniLM']['agree']\n_agree['importance and drift'] = _agree['importance and cost']",
-    "waste.29": "_agree = heads['language']['agree']\n"
+    "waste.30": "_agree = heads['MiniLM']['agree']\n_agree['importance and drift'] = _agree['importance and cost']",
+    "waste.31": "_agree = heads['language']['agree']\n"
     "_agree['normalised importance and cost'] = _agree['importance and cost']",
     # A lot in the place of the order; an order that knows; twice as many heads gone as is said.
-    "waste.30": "half['ablation'] = left_with('language', 'random 0', 6)",
-    "waste.31": "for _row in heads['MiniLM']['curves']['ablation']:\n    _row['loss'] -= 0.3",
-    "waste.32": "heads['MiniLM']['curves']['importance'] = heads['MiniLM']['curves']['ablation']",
-    "waste.34": "heads['MiniLM']['curves']['importance, normalised'] = heads['MiniLM']['curves']['importance']",
-    "waste.35": "half['importance'] = half['the costly first']",
-    "waste.33": "for _row in heads['MiniLM']['curves']['random 1']:\n    _row['removed'] //= 2",
+    "waste.32": "half['ablation'] = left_with('language', 'random 0', 6)",
+    "waste.33": "for _row in heads['MiniLM']['curves']['ablation']:\n    _row['loss'] -= 0.3",
+    "waste.34": "heads['MiniLM']['curves']['importance'] = heads['MiniLM']['curves']['ablation']",
+    "waste.36": "heads['MiniLM']['curves']['importance, normalised'] = heads['MiniLM']['curves']['importance']",
+    "waste.37": "half['importance'] = half['the costly first']",
+    "waste.35": "for _row in heads['MiniLM']['curves']['random 1']:\n    _row['removed'] //= 2",
     # Heads that cost something each; pairs that do not.
-    "waste.36": "heads['MiniLM']['cost']['held out'] = 72 * [0.01]",
-    "waste.37": "for _pair in heads['language']['pairs']:\n    _pair['cost'] = 0.0",
+    "waste.38": "heads['MiniLM']['cost']['held out'] = 72 * [0.01]",
+    "waste.39": "for _pair in heads['language']['pairs']:\n    _pair['cost'] = 0.0",
     # Trained with both heads in every row; one of them left; slopes at closed gates.
-    "waste.38": "GATES = torch.ones(3, 2)\n"
+    "waste.40": "GATES = torch.ones(3, 2)\n"
     "pairs = [pair(seed) for seed in range(3)]\n"
     "GATES = torch.tensor([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])\n"
     "silent = torch.tensor([[loss_with(one, gates).item() for gates in (*GATES, torch.zeros(2))] for one in pairs])",
-    "waste.39": "silent = silent[:, [0, 1, 2, 1]]",
-    "waste.40": "def slopes(model):\n"
+    "waste.41": "silent = silent[:, [0, 1, 2, 1]]",
+    "waste.42": "def slopes(model):\n"
     "    gates = torch.zeros(1000, 2, requires_grad=True)\n"
     "    return torch.autograd.grad(1000 * loss_with(model, gates), gates)[0].abs().mean(0)",
     # Heads that were drawn by lot.
-    "waste.41": "small['curves']['ablation'] = small['curves']['random 0']",
+    "waste.43": "small['curves']['ablation'] = small['curves']['random 0']",
     # Influence from the last block to the first.
-    "waste.42": "influence = influence[::-1]",
-    "waste.43": "influence = influence[::-1]",
+    "waste.44": "influence = influence[::-1]",
+    "waste.45": "influence = influence[::-1]",
     # The last blocks go first; a model that has one to spare.
-    "waste.44": "best = lambda rows: [(), (5,), (4, 5), (3, 4, 5), (2, 3, 4, 5)]",
-    "waste.45": "best = lambda rows: [(), (5,), (4, 5), (3, 4, 5), (2, 3, 4, 5)]",
-    "waste.46": "rows = blocks",
-    "waste.47": "turning = along(blocks, by_influence[::-1])",
-    "waste.48": "costing = turning",
+    "waste.46": "best = lambda rows: [(), (5,), (4, 5), (3, 4, 5), (2, 3, 4, 5)]",
+    "waste.47": "best = lambda rows: [(), (5,), (4, 5), (3, 4, 5), (2, 3, 4, 5)]",
+    "waste.48": "rows = blocks",
+    "waste.49": "turning = along(blocks, by_influence[::-1])",
+    "waste.50": "costing = turning",
     # Costs that add up.
-    "waste.49": "without = lambda gone, *rest, **named: 1 + 0.02 * len(gone)",
+    "waste.51": "without = lambda gone, *rest, **named: 1 + 0.02 * len(gone)",
     # Whole blocks go; feed-forward networks for attention.
-    "waste.50": "_subsets = layers['MiniLM']['subsets']\n_subsets['feed-forward'] = _subsets['blocks']",
-    "waste.51": "_subsets = layers['MiniLM']['subsets']\n_subsets['attention'] = _subsets['feed-forward']",
-    "waste.52": "_subsets = layers['MiniLM']['subsets']\n_subsets['attention'] = _subsets['blocks']",
+    "waste.52": "_subsets = layers['MiniLM']['subsets']\n_subsets['feed-forward'] = _subsets['blocks']",
+    "waste.53": "_subsets = layers['MiniLM']['subsets']\n_subsets['attention'] = _subsets['feed-forward']",
+    "waste.54": "_subsets = layers['MiniLM']['subsets']\n_subsets['attention'] = _subsets['blocks']",
     # Other heads are silent than are gone; nothing was sliced.
-    "waste.53": "_silencing = silencing\n"
+    "waste.55": "_silencing = silencing\n"
     "silencing = lambda model, gone: _silencing(model, {name: [1] for name in gone})",
-    "waste.54": "ratio['sliced'] = ratio['silenced']",
-    "waste.55": "ratio['3 blocks'] = ratio['sliced']",
+    "waste.56": "ratio['sliced'] = ratio['silenced']",
+    "waste.57": "ratio['3 blocks'] = ratio['sliced']",
     # A training that does nothing; one in which nothing was cut; one that began with the trained weights.
-    "waste.56": "for _row in tuned['rows']:\n    _row['after'] = _row['before']",
-    "waste.57": "_after = after\nafter = lambda way, when='after': _after('whole', when)",
-    "waste.58": "_after = after\nafter = lambda way, when='after': _after(way.removesuffix(', anew'), when)",
-    "waste.59": "_after = after\nafter = lambda way, when='after': _after(way.removesuffix(' by chance'), when)",
-    "waste.60": "_after = after\n"
+    "waste.58": "for _row in tuned['rows']:\n    _row['after'] = _row['before']",
+    "waste.59": "_after = after\nafter = lambda way, when='after': _after('whole', when)",
+    "waste.60": "_after = after\nafter = lambda way, when='after': _after(way.removesuffix(', anew'), when)",
+    "waste.61": "_after = after\nafter = lambda way, when='after': _after(way.removesuffix(' by chance'), when)",
+    "waste.62": "_after = after\n"
     "after = lambda way, when='after': _after({'first block': '9 heads'}.get(way, way), when)",
     # A share in the place of the bound, and the reverse.
-    "waste.61": "bound = shared",
-    "waste.62": "shared = bound",
+    "waste.63": "bound = shared",
+    "waste.64": "shared = bound",
     # Both marks are asked for; a head left as it is.
-    "waste.63": "_errors = errors\nerrors = lambda *drawn: _errors(*drawn).mean().expand(2)",
-    "waste.64": "with_zero_queries = lambda layer, head: encoder",
+    "waste.65": "_errors = errors\nerrors = lambda *drawn: _errors(*drawn).mean().expand(2)",
+    "waste.66": "with_zero_queries = lambda layer, head: encoder",
 }
