@@ -38,42 +38,44 @@ CONTROLS = {
     "bias.22": 'average["resampling"] = average["pair loss"]',
     "bias.23": 'average["group DRO"] = average["pair loss"]',
     "bias.24": instead("plain", of="fine-tuning"),
+    # A model that was not trained on these sentences.
+    "bias.25": "known = held_out",
     # The two remedies exchanged; a map that is clean because the model is; attention without a relation to flips.
-    "bias.25": instead("plain", of="attention penalty"),
-    "bias.26": instead("pair loss", of="attention penalty"),
-    "bias.27": "two = [row for row in measured['rows'] if row['remedy'] in ('attention penalty', 'pair loss')]\n"
+    "bias.26": instead("plain", of="attention penalty"),
+    "bias.27": instead("pair loss", of="attention penalty"),
+    "bias.28": "two = [row for row in measured['rows'] if row['remedy'] in ('attention penalty', 'pair loss')]\n"
     "measured = measured | {'rows': [row | {'remedy': 'plain'} for row in two]}",
-    "bias.28": instead("plain", of="regularised"),
+    "bias.29": instead("plain", of="regularised"),
     # More data that mend the worst group; a width that does; strengths in another order; more that is another kind.
-    "bias.29": 'data_worst[740] = of("pair loss", "worst group")',
-    "bias.30": 'wide_worst[128] = of("pair loss", "worst group")',
-    "bias.31": 'more = more | {"strength": [row | {"amount": 1 - row["amount"]} for row in more["strength"]]}',
-    "bias.32": 'data_worst[740] = of("pair loss", "worst group")',
+    "bias.30": 'data_worst[740] = of("pair loss", "worst group")',
+    "bias.31": 'wide_worst[128] = of("pair loss", "worst group")',
+    "bias.32": 'more = more | {"strength": [row | {"amount": 1 - row["amount"]} for row in more["strength"]]}',
+    "bias.33": 'data_worst[740] = of("pair loss", "worst group")',
     # A model that does not go by the stamp is not surprised when it changes; a temperature of one world for both.
-    "bias.33": instead("pair loss"),
     "bias.34": instead("pair loss"),
-    "bias.35": 'of = (lambda of: lambda way, what: of(way, what.removesuffix(" balanced")))(of)',
-    "bias.36": instead("plain", of="pair loss"),
-    "bias.37": 'ranks["with the penalty"] = ranks["pair loss"]',
-    "bias.38": 'ranks["pair loss"] = ranks["with the penalty"]',
+    "bias.35": instead("pair loss"),
+    "bias.36": 'of = (lambda of: lambda way, what: of(way, what.removesuffix(" balanced")))(of)',
+    "bias.37": instead("plain", of="pair loss"),
+    "bias.38": 'ranks["with the penalty"] = ranks["pair loss"]',
+    "bias.39": 'ranks["pair loss"] = ranks["with the penalty"]',
     # Household things for flowers and insects, and so on round.
-    "bias.39": 'tested = (lambda tested: lambda name, template: tested("things", template))(tested)',
-    "bias.40": 'by_template["career/family"] = by_template["things"]',
-    "bias.41": 'by_template["things"] = by_template["career/family"]',
+    "bias.40": 'tested = (lambda tested: lambda name, template: tested("things", template))(tested)',
+    "bias.41": 'by_template["career/family"] = by_template["things"]',
+    "bias.42": 'by_template["things"] = by_template["career/family"]',
     # Names dealt out to two heaps in turn; occupations in the opposite order.
-    "bias.42": "pool = vectors(sum(NAMES, ()), minilm)\nbefore = [told_apart(pool[::2], pool[1::2])] * 4",
-    "bias.43": "kept_order = [-each for each in kept_order]",
+    "bias.43": "pool = vectors(sum(NAMES, ()), minilm)\nbefore = [told_apart(pool[::2], pool[1::2])] * 4",
+    "bias.44": "kept_order = [-each for each in kept_order]",
     # A page on which everything is filled in.
-    "bias.44": "whole = handed_in | {'answers': {each.name: 'Yes.' for each in found.questions}, 'reason': 'Known.'}\n"
+    "bias.45": "whole = handed_in | {'answers': {each.name: 'Yes.' for each in found.questions}, 'reason': 'Known.'}\n"
     "whole |= {'name': 'Somebody', 'date': '2026-01-01', 'signed': True}\n"
     "refused = str(signed(json.dumps(whole), found))",
     # Groups that somebody is in; as many sentences in the one count as in the other.
-    "bias.45": "gone = once",
-    "bias.46": "once = twice",
+    "bias.46": "gone = once",
+    "bias.47": "once = twice",
     # Stamps of which one alone tells the label; data without any.
-    "bias.47": "alone = listed",
-    "bias.48": 'audits = audits | {"two": [row | {"alone": row["pairs"]} for row in audits["two"]]}',
+    "bias.48": "alone = listed",
+    "bias.49": 'audits = audits | {"two": [row | {"alone": row["pairs"]} for row in audits["two"]]}',
     # A deletion that finds as much as an exchange; one that changes nothing.
-    "bias.49": "found = {name: (a, a) for name, (a, b) in found.items()}",
     "bias.50": "found = {name: (a, a) for name, (a, b) in found.items()}",
+    "bias.51": "found = {name: (a, a) for name, (a, b) in found.items()}",
 }
