@@ -26,7 +26,8 @@ def reliability(
         raise ValueError("Probabilities should sum to 1 in each row: take the softmax of the scores first.")
     confidence, named = probabilities.double().max(dim=-1)
     right = (named == labels).double()
-    bin_of = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    edges = torch.arange(1, bins, dtype=torch.double) / bins
+    bin_of = torch.bucketize(confidence, edges)  # an edge belongs to the bin below it
     count = torch.bincount(bin_of, minlength=bins)
     filled = count.clamp(min=1)
     mean = [torch.zeros(bins, dtype=torch.double).index_add_(0, bin_of, each) / filled for each in (confidence, right)]
@@ -67,6 +68,7 @@ def fit_temperature(logits: Float[Tensor, "case class"], labels: Int[Tensor, "ca
 
 def negative_log_likelihood(logits: Float[Tensor, "case class"], labels: Int[Tensor, "case"]) -> float:
     """Mean over cases, in nats: what a temperature is fitted to."""
+    _check(logits, labels)
     return F.cross_entropy(logits, labels).item()
 
 
@@ -75,6 +77,11 @@ def _check(rows: Tensor, labels: Tensor) -> None:
         raise ValueError(
             f"Rows (case, class) and a label for each of at least one case are needed, got {tuple(rows.shape)} and "
             f"{tuple(labels.shape)}."
+        )
+    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= rows.shape[1]:
+        raise ValueError(
+            f"Labels should be whole numbers from 0 to {rows.shape[1] - 1}, one for each class; got "
+            f"{labels.min().item()} to {labels.max().item()}."
         )
     if not torch.isfinite(rows).all():
         raise ValueError("Some numbers are not finite, so nothing can be said of how sure the model is.")

@@ -1,4 +1,7 @@
-"""Group DRO: train on the group that is worst off. Sagawa et al. 2019 (arXiv 1911.08731), algorithm 1."""
+"""Group DRO: train on the group that is worst off. Sagawa et al. 2019 (arXiv 1911.08731), algorithm 1.
+
+There a step draws one group and moves its weight alone; here it takes a batch and moves the weights of all groups in it.
+"""
 
 import torch
 from jaxtyping import Float, Int
@@ -20,13 +23,16 @@ class GroupDRO:
         if groups < 1 or not step > 0:
             raise ValueError(f"groups should be 1 or more and step above 0; got {groups!r} and {step!r}.")
         self.step = step
-        self.q = torch.full((groups,), 1 / groups)
+        self._log = torch.zeros(groups)  # log q but for what all have in common: q alone would overflow, or stick at 0
+        self.q = self._log.softmax(dim=0)
 
     def __call__(self, losses: Float[Tensor, "case"], groups: Int[Tensor, "case"]) -> Float[Tensor, ""]:
-        """The loss to go down on; `q` is changed first."""
+        """The loss to go down on; `q` is changed first. Raises FloatingPointError for a loss that is not finite."""
         means = group_means(losses, groups, len(self.q))
-        self.q = self.q * torch.exp(self.step * means.detach())
-        self.q = self.q / self.q.sum()
+        if not torch.isfinite(means).all():
+            raise FloatingPointError("A group's loss is not finite. The groups' weights stay as they were.")
+        self._log = (self._log + self.step * means.detach()).log_softmax(dim=0)
+        self.q = self._log.exp()
         return (self.q * means).sum()
 
 
@@ -36,6 +42,8 @@ def group_means(losses: Float[Tensor, "case"], groups: Int[Tensor, "case"], n: i
         raise ValueError(
             f"Each case needs a loss and a group, got {tuple(losses.shape)} losses and {tuple(groups.shape)} groups."
         )
+    if groups.is_floating_point():
+        raise ValueError(f"Groups should be whole numbers, got {groups.dtype}.")
     if groups.min() < 0 or groups.max() >= n:
         raise ValueError(f"Groups go from 0 to {n - 1}, got {groups.min().item()} to {groups.max().item()}.")
     count = torch.bincount(groups, minlength=n).clamp(min=1)

@@ -74,6 +74,21 @@ def test_the_ends_where_no_temperature_is_best():
     assert fit_temperature(logits, torch.tensor([1, 0])) == pytest.approx(1e3)
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
+    for bins in (10, 15, 100):
+        for edge in range(-(-bins // 2), bins):  # the larger of two probabilities is at least a half
+            p = torch.tensor([[edge / bins, 1 - edge / bins]], dtype=torch.double)
+            assert reliability(p, torch.tensor([0]), bins)[2].nonzero().item() == edge - 1
+
+
+def test_labels_that_are_no_class_are_refused():
+    rows = torch.tensor([[0.7, 0.3], [0.2, 0.8]])
+    for labels in (torch.tensor([0, 2]), torch.tensor([-1, 0]), torch.tensor([0.0, 1.0])):
+        for of in (ece, fit_temperature, negative_log_likelihood):
+            with pytest.raises(ValueError, match="whole numbers from 0 to 1"):
+                of(rows, labels)
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="softmax"):
         ece(torch.tensor([[2.0, 1.0]]), torch.tensor([0]))

@@ -77,8 +77,25 @@ def test_a_group_that_is_not_there_keeps_its_share_and_adds_nothing():
         group_means(torch.ones(2), torch.tensor([0, 2]), 2)
     with pytest.raises(ValueError, match="a loss and a group"):
         group_means(torch.ones(2), torch.tensor([0]), 2)
+    with pytest.raises(ValueError, match="whole numbers"):
+        group_means(torch.ones(2), torch.tensor([0.0, 1.0]), 2)
     with pytest.raises(ValueError, match="step above 0"):
         GroupDRO(4, 0.0)
+
+
+def test_large_losses_leave_weights_that_sum_to_one_and_a_group_can_come_back():
+    way, groups = GroupDRO(2, step=1.0), torch.tensor([0, 1])
+    assert way(torch.tensor([300.0, 1.0]), groups) == 300 and way.q.tolist() == [1, 0]  # exp(300) is inf in float32
+    way(torch.tensor([1.0, 300.0]), groups)
+    assert way.q.tolist() == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_a_training_and_not_the_weights(bad):
+    way = GroupDRO(2, step=0.1)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        way(torch.tensor([bad, 1.0]), torch.tensor([0, 1]))
+    assert way.q.tolist() == [0.5, 0.5]
 
 
 def test_the_worst_group_of_two_is_found_where_the_mean_hides_it():
