@@ -11,13 +11,15 @@ NAME = "doctor_trial"
 def how_often_right() -> str:
     """One sentence, from the recording; empty if nothing was recorded."""
     try:
-        found = recorded(NAME)["test"]
+        found = recorded(NAME)
     except FileNotFoundError:
         return ""
-    sick, sound = found["recall"], found["false_alarms"]
+    sick, sound, again = found["test"]["recall"], found["test"]["false_alarms"], found["again"]["recall_confirmed"]
     return (
-        f"on {sick['n']} small models with a planted failure it named {sick['k']} ({_share(sick)}), and on "
-        f"{sound['n']} sound ones it told a fault of {sound['k']} ({_share(sound)}); nothing larger was tested so"
+        f"of {sick['n']} small models made sick on purpose it named the failure of {sick['k']} ({_share(sick)}); it "
+        f"told a fault of {sound['k']} of {sound['n']} sound ones ({_share(sound)}); of {again['n']} others, "
+        f"sick by construction or by another measure, it named {again['k']} ({_share(again)}); nothing larger was "
+        "tested so"
     )
 
 
@@ -27,11 +29,15 @@ def _share(rate: dict) -> str:
 
 
 def by_finding(found: dict) -> str:
-    """A table for docs/doctor.md: of the recording, how many of the sick were named, and what else was told of them."""
-    lines = ["| finding | sick models | named | with others |", "|---|---|---|---|"]
-    test = found["test"]
-    for name, rate in test["by_finding"].items():
-        rows = [row for row in test["rows"] if row["truth"] == name]
-        more = sum(row["told"] != [name] for row in rows if name in row["told"])
-        lines.append(f"| `{name}` | {rate['n']} | {rate['k']} | {more} |")
+    """A table for docs/doctor.md: how many of the sick were named, and how many of those confirmed to be so."""
+    lines = ["| failure | test: named | of those confirmed | again: of those confirmed |", "|---|---|---|---|"]
+    for name in found["test"]["by_finding"]:
+        cells = [_named(found["test"]["rows"], name, asked=False)]
+        cells += [_named(found[which]["rows"], name, asked=True) for which in ("test", "again")]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _named(rows: list[dict], name: str, asked: bool) -> str:
+    sick = [row for row in rows if row["truth"] == name and (row["confirmed"] or not asked)]
+    return f"{sum(name in row['told'] for row in sick)} of {len(sick)}"

@@ -1,4 +1,4 @@
-"""Examine both sets of patients and write down what came of it: attn_course/recorded/doctor_trial.json.
+"""Examine all sets of patients and write down what came of it: attn_course/recorded/doctor_trial.json.
 
 python -m attn_course.diagnosis.study FOLDER
 
@@ -7,7 +7,6 @@ FOLDER keeps a line for each patient that was examined, so that a run that was i
 
 import argparse
 import json
-import time
 from datetime import date
 from pathlib import Path
 
@@ -16,11 +15,12 @@ import torch
 from attn_course.diagnosis import thresholds
 from attn_course.diagnosis.study.measure import examine_all, read, tried
 from attn_course.diagnosis.study.numbers import decisive
-from attn_course.diagnosis.study.sets import HISTORY, calibration, test
+from attn_course.diagnosis.study.sets import HISTORY, again, calibration, test
 from attn_course.diagnosis.study.verdicts import counted, told
 from attn_course.diagnosis.trusted import NAME
 from attn_course.training.recorded import FOLDER
 
+SETS = {"calibration": calibration, "test": test, "again": again}
 COMMAND = "python -m attn_course.diagnosis.study FOLDER"
 BOUNDS = (
     "LEARNED",
@@ -49,43 +49,42 @@ BOUNDS = (
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m attn_course.diagnosis.study", description=__doc__)
     parser.add_argument("folder", type=Path, help="where lines are kept while it runs")
-    parser.add_argument("--only", choices=("calibration", "test"), help="examine this set, and record nothing")
+    parser.add_argument("--only", choices=tuple(SETS), help="examine this set, and record nothing")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    began = time.process_time()
-    for name, patients in (("calibration", calibration), ("test", test)):
+    for name, patients in SETS.items():
         if options.only in (None, name):
             examine_all(patients(), options.folder / f"{name}.jsonl")
     if options.only is None:
-        record(options.folder, time.process_time() - began)
+        record(options.folder)
 
 
-def record(folder: Path, seconds: float, to: Path = FOLDER) -> dict:
+def record(folder: Path, to: Path = FOLDER) -> dict:
     found = {
         "command": COMMAND,
         "date": date.today().isoformat(),
         "torch": torch.__version__.split("+")[0],
         "threads": 1,
-        "processor_seconds": round(seconds),
         "history": list(HISTORY),
         "bounds": {name: getattr(thresholds, name) for name in BOUNDS},
     }
-    for name in ("calibration", "test"):
-        rows = [row | {"told": told(row)} for row in read(folder / f"{name}.jsonl")]
+    for name, patients in SETS.items():
+        known = {row["name"]: row for row in read(folder / f"{name}.jsonl")}
+        rows = [row | {"told": told(row)} for row in (known[each.name] for each in patients())]
         found[name] = counted(rows) | {"rows": [_short(row) for row in rows]}
     (to / f"{NAME}.json").write_text(written(found), encoding="utf-8")
     return found
 
 
 def _short(row: dict) -> dict:
-    kept = {name: row[name] for name in ("truth", "kind", "seed", "size", "told")}
+    kept = {name: row[name] for name in ("truth", "kind", "seed", "size", "told", "confirmed") if name in row}
     return kept | {"numbers": {name: value for name, value in decisive(tried(row)).items() if value is not None}}
 
 
 def written(found: dict) -> str:
     """A line for each patient, so that a difference can be read."""
-    rows = {name: found[name].pop("rows") for name in ("calibration", "test")}
+    rows = {name: found[name].pop("rows") for name in SETS}
     for name in rows:
         found[name]["rows"] = f"rows of {name}"
     text = json.dumps(found, indent=1, ensure_ascii=False)

@@ -31,7 +31,7 @@ def test() -> list[Patient]:
 
     def sick(seed: int) -> list[Patient]:
         return [
-            _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed - 1000])
+            _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed - 1000], confirm=True)
             for recipes in (SICK, unseen.SICK)
             for truth in recipes
             for recipe in recipes[truth]
@@ -71,7 +71,14 @@ def name_of(recipe) -> str:
 # What was done, and in which order: told in the recording.
 HISTORY = (
     "The bounds were drawn on the calibration set and committed before a task, a recipe or a seed of the test set "
-    "existed.",
+    "existed. They were not changed afterwards.",
     "The recipes that are new in the test set were tried with seed 7, to see that a model learns its task, before the "
-    "set was run; the set was run once.",
+    "set was run. It was to have three seeds of each sick recipe; before any verdict was looked at it was cut to two, "
+    "for want of time. It was run once.",
+    "A first look at the verdicts of its first 49 models showed 6 of 32 sick ones missed. For some of the recipes the "
+    "model had not become sick, so a way to ask that apart from the doctor was written (study/truth.py: do answers go "
+    "wrong when the marker is another topic's, are two heads' weights alike, has more than half of the heads collapsed "
+    'by the lesson\'s measure) and asked of all its sick models afterwards: "confirmed".',
+    "The sick recipes were then run again with two other seeds and sizes, the marker among weaker words and the "
+    'QK-norm with a smaller gain ("again"); each model was asked in that way, too. The bounds stayed.',
 )

@@ -47,8 +47,8 @@ def rate(k: int, n: int) -> dict:
 
 
 def counted(rows: Iterable[dict]) -> dict:
-    """rows: with "truth" and "told". Recall over the sick and by finding; false alarms over the sound; what was said
-    of the sick beside what they have."""
+    """rows: with "truth" and "told". Recall over the sick, over those that are not known to have stayed sound
+    ("confirmed"), and by finding; false alarms over the sound; what was said of the sick beside what they have."""
     rows = list(rows)
     sick = [row for row in rows if row["truth"] != SOUND]
     sound = [row for row in rows if row["truth"] == SOUND]
@@ -59,6 +59,10 @@ def counted(rows: Iterable[dict]) -> dict:
         "sound": len(sound),
         "recall": rate(sum(row["truth"] in row["told"] for row in sick), len(sick)),
         "false_alarms": rate(sum(bool(row["told"]) for row in sound), len(sound)),
+        "recall_confirmed": rate(
+            sum(row["truth"] in row["told"] for row in sick if row.get("confirmed", True)),
+            sum(row.get("confirmed", True) for row in sick),
+        ),
         "by_finding": {truth: rate(sum(truth in row["told"] for row in of[truth]), len(of[truth])) for truth in truths},
         "confusion": {truth: dict(Counter(name for row in of[truth] for name in row["told"])) for truth in truths}
         | {SOUND: dict(Counter(name for row in sound for name in row["told"]))},

@@ -1,0 +1,118 @@
+"""How often the doctor is right: the arithmetic, the recording, and a few of its models made anew."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from scipy.stats import binomtest
+
+from attn_course.diagnosis import thresholds
+from attn_course.diagnosis.study import __main__ as study
+from attn_course.diagnosis.study.measure import examined
+from attn_course.diagnosis.study.patients import SOUND
+from attn_course.diagnosis.study.sets import test as unseen
+from attn_course.diagnosis.study.sick import SICK
+from attn_course.diagnosis.study.verdicts import counted, told, wilson
+from attn_course.diagnosis.trusted import NAME, by_finding, how_often_right
+from attn_course.training.recorded import recorded
+
+FOUND = recorded(NAME)
+SETS = study.SETS
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 7), (3, 7), (7, 7), (57, 60), (1, 160), (0, 160)])
+def test_intervals_are_wilson_s(k, n):
+    low, high = binomtest(k, n).proportion_ci(0.95, "wilson")
+    assert wilson(k, n) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_of_nothing_nothing_is_known():
+    assert wilson(0, 0) == (0, 1)
+    with pytest.raises(ValueError, match="from 0 to n, got 3 of 2"):
+        wilson(3, 2)
+
+
+def test_what_is_counted():
+    def row(truth, *names):
+        return {"truth": truth, "told": list(names)}
+
+    found = counted(
+        [row("a", "a"), row("a", "a", "b"), row("a"), row("b", "b"), row(SOUND), row(SOUND, "a"), row(SOUND)]
+    )
+    assert (found["sick"], found["sound"]) == (4, 3)
+    assert (found["recall"]["k"], found["alone"]["k"], found["false_alarms"]["k"]) == (3, 2, 1)
+    assert found["by_finding"]["a"]["k"] == 2 and found["confusion"]["a"] == {"a": 2, "b": 1}
+    assert found["confusion"][SOUND] == {"a": 1}
+
+
+# ---- the recording ----
+
+
+def test_the_bounds_are_those_that_were_tested():
+    assert FOUND["bounds"] == {name: getattr(thresholds, name) for name in study.BOUNDS}
+    assert FOUND["command"] == study.COMMAND and FOUND["date"] and FOUND["torch"] and FOUND["history"]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_patient_of_a_set_was_examined_and_counted(name):
+    rows, patients = FOUND[name]["rows"], SETS[name]()
+    assert [(row["kind"], row["seed"], row["size"]) for row in rows] == [
+        (each.kind, each.seed, each.size) for each in patients
+    ]
+    assert [row["truth"] for row in rows] == [each.truth for each in patients]
+    again = counted(rows)
+    assert {key: FOUND[name][key] for key in again} == again
+
+
+def test_the_test_set_is_large_and_new():
+    test = FOUND["test"]
+    assert test["sick"] >= 30 and test["sound"] >= 150
+    assert set(test["by_finding"]) == set(SICK) and min(each["n"] for each in test["by_finding"].values()) >= 4
+    seeds = {name: {row["seed"] for row in FOUND[name]["rows"]} for name in SETS}
+    sizes = {name: {tuple(row["size"].values()) for row in FOUND[name]["rows"]} for name in SETS}
+    for one, other in itertools.combinations(SETS, 2):
+        assert not seeds[one] & seeds[other] and not sizes[one] & sizes[other]
+    kinds = {name: {row["kind"] for row in FOUND[name]["rows"]} for name in SETS}
+    assert len(kinds["test"] - kinds["calibration"]) >= 10
+
+
+def test_what_is_said_of_the_doctor_is_what_was_recorded():
+    said, test, again = how_often_right(), FOUND["test"], FOUND["again"]
+    assert (
+        f"of {test['sick']} small models made sick on purpose it named the failure of {test['recall']['k']} (" in said
+    )
+    assert f"told a fault of {test['false_alarms']['k']} of {test['sound']} sound ones (" in said
+    confirmed = [row for row in again["rows"] if row["confirmed"]]
+    named = sum(row["truth"] in row["told"] for row in confirmed)
+    assert f"of {len(confirmed)} others, sick by construction or by another measure, it named {named} (" in said
+
+
+def few() -> list:
+    """One of each failure, and some sound ones: of the test set, the quickest to make."""
+    patients, seen = [], set()
+    for patient in unseen():
+        quick = patient.truth != SOUND or "untrained" in patient.kind or "topic" in patient.kind
+        if quick and (patient.truth not in seen or (patient.truth == SOUND and len(seen) < 14)):
+            seen.add(patient.truth if patient.truth != SOUND else patient.name)
+            patients.append(patient)
+    return patients
+
+
+@pytest.mark.parametrize("patient", few(), ids=lambda patient: patient.name)
+def test_a_model_made_anew_gets_the_verdict_that_was_recorded(patient, one_thread):
+    row = next(row for row in FOUND["test"]["rows"] if (row["kind"], row["seed"]) == (patient.kind, patient.seed))
+    assert told(examined(patient)) == row["told"]
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_page_about_the_doctor_says_what_was_recorded():
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert how_often_right() in page and by_finding(FOUND) in page
