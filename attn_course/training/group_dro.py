@@ -1,11 +1,14 @@
 """Group DRO: train on the group that is worst off. Sagawa et al. 2019 (arXiv 1911.08731), algorithm 1.
 
-There a step draws one group and moves its weight alone; here it takes a batch and moves the weights of all groups in it.
+There a step draws one group and moves its weight alone; here it takes a batch and moves those of all groups in it.
 """
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+LARGEST = 80.0  # exp() of more is too large for float32
+LEAST = 1e-30  # a weight of 0 could never grow again
 
 
 class GroupDRO:
@@ -23,16 +26,18 @@ class GroupDRO:
         if groups < 1 or not step > 0:
             raise ValueError(f"groups should be 1 or more and step above 0; got {groups!r} and {step!r}.")
         self.step = step
-        self._log = torch.zeros(groups)  # log q but for what all have in common: q alone would overflow, or stick at 0
-        self.q = self._log.softmax(dim=0)
+        self.q = torch.full((groups,), 1 / groups)
 
     def __call__(self, losses: Float[Tensor, "case"], groups: Int[Tensor, "case"]) -> Float[Tensor, ""]:
         """The loss to go down on; `q` is changed first. Raises FloatingPointError for a loss that is not finite."""
         means = group_means(losses, groups, len(self.q))
         if not torch.isfinite(means).all():
             raise FloatingPointError("A group's loss is not finite. The groups' weights stay as they were.")
-        self._log = (self._log + self.step * means.detach()).log_softmax(dim=0)
-        self.q = self._log.exp()
+        grown = self.step * means.detach()
+        self.q = self.q * torch.exp(
+            grown - (grown.max() - LARGEST).clamp(min=0)
+        )  # what all lose, the division gives back
+        self.q = (self.q / self.q.sum()).clamp(min=LEAST)
         return (self.q * means).sum()
 
 
