@@ -13,7 +13,7 @@ NOT_ASKED = -100  # in `wanted`: no answer is asked for here
 
 @dataclass(frozen=True)
 class Asked:
-    """A batch of rows, all of one length.
+    """A batch of rows, all of one length, shuffled: some trials take the first of them.
 
     tokens      what the model reads
     wanted      the answer at each place, or NOT_ASKED; (batch, class) scores go with one answer a row, at any place
