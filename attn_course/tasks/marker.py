@@ -64,7 +64,9 @@ class Marked:
         return len(self.labels)
 
     def __getitem__(self, which) -> "Marked":
-        """Some of them: a slice, a list of places or a tensor of them."""
+        """Some of them: a slice, a list of places or a tensor of them. TypeError for one place: a row is no batch."""
+        if isinstance(which, int):
+            raise TypeError(f"One place gives a row and no batch: take [[{which}]] for the one sentence.")
         return Marked(self.tokens[which], self.labels[which], self.markers[which], self.at[which])
 
     @property
@@ -75,27 +77,28 @@ class Marked:
     @property
     def groups(self) -> Int[Tensor, "sentence"]:
         """A place in GROUPS: 2 · label + marker."""
-        return 2 * self.labels + self._marked().markers
+        return 2 * self.labels + self.marked().markers
 
     @property
     def agrees(self) -> Bool[Tensor, "sentence"]:
         """Whether the marker is the usual one of the label."""
-        return self.labels == self._marked().markers
+        return self.labels == self.marked().markers
 
     @property
     def is_marker(self) -> Bool[Tensor, "sentence token"]:
+        """True where a marker stands; nowhere in a sentence without one."""
         return torch.arange(self.tokens.shape[1]) == self.at[:, None]
 
     def swapped(self) -> "Marked":
         """The same sentences, each with the other marker at the same place."""
-        other = 1 - self._marked().markers
+        other = 1 - self.marked().markers
         tokens = torch.where(self.is_marker, FIRST_MARKER + other[:, None], self.tokens)
         return replace(self, tokens=tokens, markers=other)
 
     def removed(self) -> "Marked":
         """The same sentences without a marker: each row is one token shorter."""
         places = torch.arange(self.tokens.shape[1] - 1)
-        places = places + (places >= self._marked().at[:, None])  # step over the marker
+        places = places + (places >= self.marked().at[:, None])  # step over the marker
         none = torch.full_like(self.at, -1)
         return replace(self, tokens=self.tokens.gather(1, places), markers=none, at=none)
 
@@ -103,7 +106,8 @@ class Marked:
         """The tokens of one sentence as text, without what fills the row."""
         return [vocabulary()[token] for token in self.tokens[sentence].tolist() if token != PAD]
 
-    def _marked(self) -> "Marked":
+    def marked(self) -> "Marked":
+        """The same; ValueError if one has no marker."""
         if (self.at < 0).any():
             raise ValueError("These sentences have no marker. Take them before .removed().")
         return self
@@ -180,9 +184,14 @@ def mark(chosen: Sequence[Sentence], strength: float = STRENGTH, seed: int = 0) 
 
 
 def stamp(chosen: Sequence[Sentence], markers: Int[Tensor, "sentence"], seed: int = 0) -> Marked:
-    """Put these markers into these sentences, each at a random place."""
+    """Put these markers, 0 or 1 for each, into these sentences, each at a random place."""
     if not chosen or len(chosen) != len(markers):
         raise ValueError(f"Each of at least one sentence needs one marker, got {len(chosen)} and {len(markers)}.")
+    if not ((markers == 0) | (markers == 1)).all():
+        raise ValueError(f"A marker is a place in {MARKERS}, 0 or 1; got {sorted(set(markers.tolist()))}.")
+    longest = max(len(each.words) for each in chosen)
+    if longest > LONGEST:
+        raise ValueError(f"A sentence should have at most {LONGEST} words, got one of {longest}.")
     generator = torch.Generator().manual_seed(20_000 + seed)
     number = {word: token for token, word in enumerate(vocabulary())}
     tokens = torch.full((len(chosen), LONGEST + 2), PAD)

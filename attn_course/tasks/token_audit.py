@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 LEAST = 5  # sentences: a token in fewer is not looked at
@@ -73,6 +73,8 @@ def mutual_information(
 
     count   sentences with the token; ones: of these with label 1; n: all sentences; n_ones: of these with label 1
     """
+    if n < 1:
+        raise ValueError(f"n is how many sentences there are, 1 or more, got {n!r}.")
     cells = torch.stack([ones, count - ones, n_ones - ones, n - n_ones - count + ones], -1) / n
     if (cells < 0).any():
         raise ValueError(
@@ -118,7 +120,7 @@ def _table(
     for row, text in enumerate(texts):
         there[row, [number[token] for token in text]] = 1
     count = there.sum(0)
-    often: Bool[Tensor, token] = (count >= least) & (count <= len(texts) - least)
-    kept: Int[Tensor, token] = often.nonzero()[:, 0]
+    often = (count >= least) & (count <= len(texts) - least)
+    kept = often.nonzero()[:, 0]
     names = list(number)
     return [names[i] for i in kept.tolist()], there[:, kept], labels

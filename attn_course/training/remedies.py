@@ -37,10 +37,16 @@ def removed(model: nn.Module, batch: Marked) -> Tensor:
 
 
 def reweighted(shares: Float[Tensor, "group"]) -> Loss:
-    """Each sentence counts as much as its group is rare; `shares` are the groups' shares of the data."""
+    """Each sentence counts as much as its group is rare; `shares` are the groups' shares of the data.
+
+    A group of which there is nothing cannot be made to count: the others share its part.
+    """
+    if len(shares) != len(GROUPS) or not (shares >= 0).all() or abs(shares.sum().item() - 1) > 1e-4:
+        raise ValueError(f"shares should be {len(GROUPS)} numbers of at least 0 that sum to 1, got {shares.tolist()}.")
+    there = int((shares > 0).sum())
 
     def loss(model: nn.Module, batch: Marked) -> Tensor:
-        weights = 1 / (len(GROUPS) * shares[batch.groups])  # 1 on average
+        weights = 1 / (there * shares[batch.groups])  # 1 on average
         return (weights * F.cross_entropy(scores(model, batch), batch.labels, reduction="none")).mean()
 
     return loss
@@ -102,13 +108,20 @@ def penalised_everywhere(weight: float = ROWS) -> Loss:
 
 def evenly(known: Marked, generator: torch.Generator, batch: int = BATCH) -> Int[Tensor, "batch"]:
     """Places of a batch, every sentence as likely as any other, with replacement."""
+    _check(known, batch)
     return torch.randint(len(known), (batch,), generator=generator)
 
 
 def by_group(known: Marked, generator: torch.Generator, batch: int = BATCH) -> Int[Tensor, "batch"]:
     """Places of a batch, every group as likely as any other: a rare group's sentences come again and again."""
+    _check(known, batch)
     count = torch.bincount(known.groups, minlength=len(GROUPS))
     return torch.multinomial(1 / count[known.groups].double(), batch, replacement=True, generator=generator)
+
+
+def _check(known: Marked, batch: int) -> None:
+    if len(known) == 0 or batch < 1:
+        raise ValueError(f"At least one sentence and a batch of 1 or more are needed, got {len(known)} and {batch!r}.")
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,8 @@ def maps(model: nn.Module, batch: Marked) -> list[Weights]:
 
 
 def on_marker(weights: Weights, batch: Marked) -> Float[Tensor, "sentence query"]:
-    """What each token gives the marker, mean over heads."""
-    return (weights * batch.is_marker[:, None, None, :]).sum(-1).mean(1)
+    """What each token gives the marker, mean over heads. Raises ValueError for sentences without one."""
+    return (weights * batch.marked().is_marker[:, None, None, :]).sum(-1).mean(1)
 
 
 @contextmanager
@@ -74,7 +74,12 @@ def barring(
     """While open, a query may not look at a key where `barred` is True, in these layers or in all.
 
     `hiding` takes a key from every query; this takes it from some. Names of layers: "stack.blocks.0.attention".
+    Raises ValueError for a layer that is not there, and for a `barred` that is not True and False.
     """
+    if barred.dtype != torch.bool or barred.dim() != 3:
+        raise ValueError(
+            f"barred should be True and False, (sentence, query, key); got {barred.dtype}, {tuple(barred.shape)}."
+        )
     found = layers_of(model)
     unknown = sorted(set(layers or ()) - set(found))
     if unknown:
@@ -84,22 +89,27 @@ def barring(
         def attend(q, k, v, visible=None, **change):
             if isinstance(visible, Visibility):
                 visible = visible.dense(q.shape[-2], k.shape[-2], device=q.device)
+            if any(a not in (1, b) for a, b in zip(barred.shape, (len(q), q.shape[-2], k.shape[-2]), strict=True)):
+                raise ValueError(
+                    f"barred is {tuple(barred.shape)} for {len(q)} sentences of {q.shape[-2]} tokens: make it from the "
+                    "batch that the model reads."
+                )
             seen = ~barred[:, None] if visible is None else visible & ~barred[:, None]
             return own(q, k, v, seen, **change)
 
         return attend
 
-    with exchanged({name: found[name] for name in layers or found}, narrowed):
+    with exchanged({name: found[name] for name in (found if layers is None else layers)}, narrowed):
         yield
 
 
 def cls_from_marker(batch: Marked) -> Bool[Tensor, "sentence query key"]:
     """For `barring`: [CLS] does not look at the marker."""
     asks = torch.arange(batch.tokens.shape[1]) == 0
-    return asks[None, :, None] & batch.is_marker[:, None, :]
+    return asks[None, :, None] & batch.marked().is_marker[:, None, :]
 
 
 def words_from_marker(batch: Marked) -> Bool[Tensor, "sentence query key"]:
     """For `barring`: no token but [CLS] and the marker itself looks at the marker."""
-    asks = (torch.arange(batch.tokens.shape[1]) > 0) & ~batch.is_marker
+    asks = (torch.arange(batch.tokens.shape[1]) > 0) & ~batch.marked().is_marker
     return asks[:, :, None] & batch.is_marker[:, None, :]

@@ -46,6 +46,8 @@ def fit(
 
 def trimmed(batch: Marked) -> Marked:
     """Without the columns in which every row is only filled up: the same answers in less time."""
+    if len(batch) == 0:
+        raise ValueError("Give at least one sentence.")
     longest = int(batch.keep.sum(1).max())
     return Marked(batch.tokens[:, :longest], batch.labels, batch.markers, batch.at)
 

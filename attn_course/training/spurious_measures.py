@@ -18,10 +18,10 @@ FIRST = ("stack.blocks.0.attention",)
 
 @torch.no_grad()
 def look(model: nn.Module, data: Split) -> dict[str, float | list[float] | list[list[float]]]:
-    """Everything that the lesson asks of a trained model. Shares, 0 to 1, but for the temperatures and the last field.
+    """Everything that the lesson asks of a trained model. Shares, 0 to 1, but for temperatures and "marker value".
 
-    accuracy            on the held-out sentences as they are: the marker agrees with the label in 95 % of them
-    shifted             the same with each marker swapped: it agrees in 5 %
+    accuracy            on the held-out sentences as they are: the marker mostly agrees with the label (95 %)
+    shifted             the same with each marker swapped: it mostly disagrees
     groups              accuracy in each of GROUPS, each sentence with either marker; worst group: the least of them
     flips               the share of sentences whose answer changes with the marker
     on marker           [CLS]'s attention on the marker, mean over heads and layers; layers: each layer's
@@ -69,6 +69,8 @@ def _calibrated(model: nn.Module, data: Split, said: Tensor, other: Tensor) -> d
 
 def group_accuracies(right: Float[Tensor, "case"], groups: Tensor) -> list[float]:
     """The share of right answers in each group; ValueError if one is empty."""
+    if right.shape != groups.shape or not ((groups >= 0) & (groups < len(GROUPS))).all():
+        raise ValueError(f"Each of {len(right)} answers needs a group, a whole number from 0 to {len(GROUPS) - 1}.")
     if len(groups.unique()) < len(GROUPS):
         raise ValueError(f"Each of the {len(GROUPS)} groups needs a sentence; give more, or both markers of each.")
     return [right[groups == group].mean().item() for group in range(len(GROUPS))]
@@ -76,6 +78,10 @@ def group_accuracies(right: Float[Tensor, "case"], groups: Tensor) -> list[float
 
 def flips(said: Float[Tensor, "case label"], other: Float[Tensor, "case label"]) -> float:
     """The share of cases that are named differently."""
+    if said.shape != other.shape or not len(said):
+        raise ValueError(
+            f"Scores of the same cases, at least one, are compared; got {tuple(said.shape)} and {tuple(other.shape)}."
+        )
     return (said.argmax(-1) != other.argmax(-1)).double().mean().item()
 
 
@@ -90,7 +96,7 @@ def flips_barred(model: nn.Module, batch: Marked, barred: Tensor, layers: tuple[
 def marker_value(model: nn.Module, batch: Marked) -> float:
     """How long the marker's value is in layer 0, over the mean length of the other tokens': mean over sentences."""
     with watching(model) as records:
-        scores(model, batch)
+        scores(model, batch.marked())
     lengths = records[0].v.norm(dim=-1).mean(1)  # (sentence, token), mean over heads
     others = batch.keep & ~batch.is_marker
     mean = (lengths * others).sum(-1) / others.sum(-1)

@@ -96,6 +96,14 @@ def test_what_cannot_be_is_refused():
             mark(sentences(), strength)
     with pytest.raises(ValueError, match="Each of at least one sentence"):
         marker.stamp([], torch.tensor([]))
+    for wrong in (2, -1):  # would be read as a word, or as [UNK]
+        with pytest.raises(ValueError, match="0 or 1"):
+            marker.stamp(sentences()[:2], torch.tensor([0, wrong]))
+    with pytest.raises(ValueError, match="at most 30 words, got one of 31"):
+        marker.stamp([marker.Sentence(("a",) * 31, "if", 1)], torch.tensor([0]))
+    with pytest.raises(TypeError, match=r"take \[\[3\]\]"):
+        split(0).held_out[3]
+    assert len(split(0).held_out[[3]]) == 1
 
 
 def test_the_vocabulary_holds_what_stands_in_two_sentences():

@@ -43,6 +43,8 @@ def test_a_perfect_token_tells_all_and_an_independent_one_nothing():
     assert mutual_information(counts, ones, 100, 50).tolist() == pytest.approx([1, 1, 0, 0], abs=1e-12)
     with pytest.raises(ValueError, match="check the counts"):
         mutual_information(torch.tensor([10.0]), torch.tensor([11.0]), 100, 50)
+    with pytest.raises(ValueError, match="1 or more"):
+        mutual_information(torch.zeros(1), torch.zeros(1), 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -81,6 +83,11 @@ def test_what_cannot_be_is_refused(data):
         audit(texts, [0] * len(texts))
     with pytest.raises(ValueError, match="least is how many"):
         audit(texts, labels, least=0)
+    for wrong in ([0.5] * len(texts), [float("nan")] * len(texts), [0, 2] * (len(texts) // 2)):
+        with pytest.raises(ValueError, match="should be 0 and 1"):
+            audit(texts, wrong)
+    assert audit([("a",), (), ("a",), ()], [0, 1, 0, 1], least=2)[0].bits == 1  # a sentence without a token counts
+    assert audit(texts, labels, least=len(texts)) == []
     with pytest.raises(TypeError, match="not one string"):
         audit(["a b", "b c"], [0, 1])
     with pytest.raises(ValueError, match="even number"):

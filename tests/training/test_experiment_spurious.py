@@ -98,6 +98,14 @@ def test_a_longer_value_is_measured_as_longer():
 def test_groups_and_flips_refuse_what_they_cannot_count():
     with pytest.raises(ValueError, match="needs a sentence"):
         group_accuracies(torch.ones(3), torch.tensor([0, 1, 2]))
+    for groups in (torch.tensor([0, 1, 2, 7]), torch.tensor([-1, 1, 2, 3]), torch.arange(3)):
+        with pytest.raises(ValueError, match="needs a group"):
+            group_accuracies(torch.ones(4), groups)
+    for other in (torch.ones(1, 2), torch.ones(0, 2)):
+        with pytest.raises(ValueError, match="same cases"):
+            flips(torch.ones(other.shape[0] * 3, 2), other)
+    with pytest.raises(ValueError, match="have no marker"):
+        marker_value(make(), split(0).held_out[:3].removed())
     assert flips(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [2.0, 1.0]])) == 0.5
 
 

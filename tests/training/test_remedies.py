@@ -244,6 +244,55 @@ def test_every_remedy_trains_a_step(remedy, monkeypatch):
     assert not torch.equal(model.token.weight, make(1).token.weight)
 
 
+def test_layers_that_are_none_are_not_all(model, batch):
+    with torch.no_grad():
+        plain = scores(model, batch)
+        with barring(model, cls_from_marker(batch), ()):
+            assert torch.equal(scores(model, batch), plain)
+
+
+def test_what_is_made_of_another_batch_bars_nothing_by_chance(model, batch):
+    for wrong in (cls_from_marker(batch[:5]), cls_from_marker(split(0).known[:12])):
+        with barring(model, wrong), pytest.raises(ValueError, match="make it from the batch"):
+            scores(model, batch)
+    with pytest.raises(ValueError, match="True and False"), barring(model, cls_from_marker(batch).long()):
+        pass
+
+
+def test_sentences_without_a_marker_have_no_attention_on_it(model, batch):
+    bare = batch.removed()
+    for ask in (
+        lambda: on_marker(maps(model, bare)[0], bare),
+        lambda: cls_from_marker(bare),
+        lambda: words_from_marker(bare),
+        lambda: remedies.penalised(1.0)(model, bare),
+    ):
+        with pytest.raises(ValueError, match="have no marker"):
+            ask()
+
+
+def test_weights_of_groups_that_are_there_are_1_on_average(model, batch):
+    shares = torch.tensor([0.75, 0.0, 0.0, 0.25])
+    some = batch[[0, 1, 2, 3]]
+    assert some.groups.tolist() == [0, 0, 0, 3]
+    each = losses(model, some)
+    expected = (each[:3].mean() + each[3]) / 2
+    assert remedies.reweighted(shares)(model, some).item() == pytest.approx(expected.item())
+    for wrong in (shares[:3], shares * 2, torch.tensor([1.5, -0.5, 0.0, 0.0]), shares * float("nan")):
+        with pytest.raises(ValueError, match="sum to 1"):
+            remedies.reweighted(wrong)
+
+
+def test_an_empty_batch_is_refused(batch):
+    generator = torch.Generator()
+    for draw in (evenly, by_group):
+        for known, size in ((batch, 0), (batch[:0], 4)):
+            with pytest.raises(ValueError, match="batch of 1 or more"):
+                draw(known, generator, size)
+    with pytest.raises(ValueError, match="at least one sentence"):
+        trimmed(batch[:0])
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="remedy should be one of plain"):
         learn("prayer")
