@@ -47,8 +47,9 @@ def association(w: Vectors, a: Vectors, b: Vectors) -> Float[Tensor, "word"]:
 def effect_size(at_x: Float[Tensor, "word"], at_y: Float[Tensor, "word"]) -> float:
     """(mean of X − mean of Y) / standard deviation over both, that of a sample (n − 1).
 
-    With sets of one size it lies between −2 and 2, nearly. Raises ValueError where all words are alike.
+    With sets of one size it lies between −2 and 2. Raises ValueError where all words are alike.
     """
+    _check_numbers(at_x, at_y)
     std = torch.cat([at_x, at_y]).std()
     if not std > 0:
         raise ValueError(
@@ -67,6 +68,7 @@ def p_value(
     """
     if permutations < 1:
         raise ValueError(f"permutations should be 1 or more, got {permutations!r}.")
+    _check_numbers(at_x, at_y)
     both = torch.cat([at_x, at_y]).double()
     n, of_x = len(both), len(at_x)
     observed = at_x.double().sum() - 1e-12 * n  # what is the same but for rounding counts as the same
@@ -76,6 +78,16 @@ def p_value(
     dealt = torch.rand(permutations, n, generator=torch.Generator().manual_seed(seed)).argsort(-1)[:, :of_x]
     as_great = int((both[dealt].sum(-1) >= observed).sum())
     return (as_great + 1) / (permutations + 1), False
+
+
+def _check_numbers(at_x: Tensor, at_y: Tensor) -> None:
+    if at_x.dim() != 1 or at_y.dim() != 1 or not len(at_x) or not len(at_y):
+        raise ValueError(
+            "Both sets of targets need a number for each of at least one word, got "
+            f"{tuple(at_x.shape)} and {tuple(at_y.shape)}."
+        )
+    if not (torch.isfinite(at_x).all() and torch.isfinite(at_y).all()):
+        raise ValueError("Some associations are not finite, so nothing can be said of how rare they are.")
 
 
 def _check(*sets: Vectors) -> None:

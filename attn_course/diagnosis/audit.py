@@ -34,6 +34,8 @@ class Section:
     def __post_init__(self):
         if not self.rows or any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError(f"{self.title}: each of at least one row needs {len(self.columns)} cells, one a column.")
+        if not all(isinstance(cell, str) for row in (self.columns, *self.rows) for cell in row):
+            raise TypeError(f"{self.title}: cells are words. Write numbers as they should be read: f'{{share:.3f}}'.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ UNTESTED = (
 
 @dataclass(frozen=True)
 class Audit:
-    """What a page prints and asks. Raises ValueError without a measurement, or with two questions of one name."""
+    """What a page prints and asks.
+
+    Raises ValueError without a measurement, a subject, a use or a decision to take, or with two questions of one name.
+    """
 
     subject: str  # the model or the data
     use: str  # what it is meant for
@@ -69,6 +74,10 @@ class Audit:
     def __post_init__(self):
         if not self.sections:
             raise ValueError("There is nothing measured, so there is nothing to sign: give at least one section.")
+        if not self.subject.strip() or not self.use.strip():
+            raise ValueError("An audit says what was looked at and what it is meant for: give a subject and a use.")
+        if not any(each.strip() for each in self.decisions):
+            raise ValueError("There is nothing to decide, so there is nothing to sign: give at least one decision.")
         names = [question.name for question in self.questions]
         if len(set(names)) < len(names):
             raise ValueError(f"Each question needs a name of its own, got {', '.join(names)}.")
@@ -105,7 +114,7 @@ def signed(text: str, audit: Audit) -> Signed:
     """What a page saved, read back. Raises ValueError with one sentence unless it is whole, signed, of this audit."""
     try:
         given = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError("This is no saved audit: it is not JSON. Save it from the page again.") from error
     if not isinstance(given, dict) or given.get("format") != FORMAT:
         raise ValueError("This is no saved audit of this course. Save it from the page again.")
@@ -147,6 +156,7 @@ def about_tokens(told: Sequence[Told], most: int = 8, labels: tuple[str, ...] = 
 
 def about_groups(look: Mapping, groups: tuple[str, ...] = GROUPS) -> Section:
     """Accuracy by group, from `training.spurious_measures.look`."""
+    _check(look, "accuracy", "shifted", "groups")
     rows = [
         ("all, as they came", f"{look['accuracy']:.3f}"),
         ("all, with each marker swapped", f"{look['shifted']:.3f}"),
@@ -158,6 +168,7 @@ def about_groups(look: Mapping, groups: tuple[str, ...] = GROUPS) -> Section:
 
 def about_changes(look: Mapping) -> Section:
     """What the answer depends on, beside what the map shows."""
+    _check(look, "flips", "on marker", "uniform")
     rows = (
         ("answers that change with the marker", f"{look['flips']:.3f}"),
         ("attention of [CLS] on the marker", f"{look['on marker']:.3f}"),
@@ -169,6 +180,7 @@ def about_changes(look: Mapping) -> Section:
 
 def about_calibration(look: Mapping) -> Section:
     """How far confidence is from accuracy, before and after a temperature."""
+    _check(look, "ece", "ece after", "ece shifted", "ece shifted after", "temperature")
     names = (("as they came", "ece", "ece after"), ("with each marker swapped", "ece shifted", "ece shifted after"))
     rows = tuple((name, f"{look[before]:.3f}", f"{look[after]:.3f}") for name, before, after in names)
     fitted = f"The temperature, {look['temperature']:.2f}, was fitted on other sentences as they came."
@@ -178,9 +190,18 @@ def about_calibration(look: Mapping) -> Section:
 
 def about_words(found: Mapping[str, Weat]) -> Section:
     """Association tests in a model's vectors, each named with its template."""
-    rows = tuple((name, f"{each.effect:.2f}", f"{each.p:.3f}") for name, each in found.items())
+    rows = tuple((name, f"{each.effect:.2f}", _rare(each.p)) for name, each in found.items())
     about = "Effect in standard deviations; p says how often words dealt out by chance would differ as much."
     return Section("Associations of words", about, ("test", "effect", "p"), rows)
+
+
+def _check(look: Mapping, *names: str) -> None:
+    if any(look.get(name) is None for name in names):
+        raise ValueError(f"Measured should be {', '.join(names)}, as by `look`; a run that diverged has none of them.")
+
+
+def _rare(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.0005 else "under 0.001"  # a p-value is never 0
 
 
 def _words(value) -> str:

@@ -49,7 +49,9 @@ def direction(first: Vectors, second: Vectors) -> Float[Tensor, "d"]:
 
 
 def without(vectors: Vectors, direction: Float[Tensor, "d"]) -> Vectors:
-    """The vectors without what they have along a direction of length 1."""
+    """The vectors without what they have along a direction of length 1, as `direction` gives it."""
+    if not abs(direction.norm().item() - 1) < 1e-3:
+        raise ValueError(f"The direction should have length 1, got {direction.norm().item():.3g}: divide it by that.")
     return vectors - (vectors @ direction)[:, None] * direction
 
 
@@ -58,6 +60,8 @@ def told_apart(first: Vectors, second: Vectors) -> float:
 
     Each is judged by means that it has no part in. Above a half by much: the sets can be told apart.
     """
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"Both sets should be (text, d), got {tuple(first.shape)} and {tuple(second.shape)}.")
     if min(len(first), len(second)) < 2:
         raise ValueError("Each set needs two vectors at least: one is judged by the others.")
     right = 0
@@ -81,7 +85,14 @@ class Gap:
 
 
 def attention_gaps(occupations: Sequence[str], model: MiniLM | None = None, template: str = SAID) -> list[Gap]:
-    """For each occupation: attention from "he" and from "she" to it, in sentences that differ in nothing else."""
+    """For each occupation: attention from "he" and from "she" to it, in sentences that differ in nothing else.
+
+    template   has two places: the first for the occupation, the second for the pronoun
+    """
+    if isinstance(occupations, str) or not len(occupations):
+        raise ValueError("Give a list of at least one occupation.")
+    if template.count("{}") != 2:
+        raise ValueError(f"The template has two places {{}}, for occupation and pronoun; got {template!r}.")
     model = load() if model is None else model
     return [Gap(each, *(_share(model, template, each, pronoun) for pronoun in PRONOUNS)) for each in occupations]
 

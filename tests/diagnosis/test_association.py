@@ -76,6 +76,13 @@ def test_swapping_attributes_or_targets_turns_the_effect_round():
     assert weat(y, x, a, b).effect == pytest.approx(-weat(x, y, a, b).effect)
 
 
+@pytest.mark.parametrize("n", [1, 2, 8])
+def test_no_effect_of_sets_of_one_size_reaches_2(n):
+    assert 1 < effect_size(torch.ones(n), -torch.ones(n)) < 2
+    x, y = torch.rand(2, n, generator=torch.Generator().manual_seed(n))
+    assert abs(effect_size(x, y)) < 2
+
+
 def test_what_cannot_be_is_refused():
     x, y, a, b = drawn(2, 2, 2, 2)
     with pytest.raises(ValueError, match="same in all"):
@@ -84,6 +91,18 @@ def test_what_cannot_be_is_refused():
         weat(x * 0, y, a, b)
     with pytest.raises(ValueError, match="equally near"):
         effect_size(torch.ones(3), torch.ones(3))
+    for wrong in (torch.tensor([float("nan"), 1.0]), torch.tensor([float("inf"), 1.0])):
+        for of in (effect_size, p_value):  # a p of 0 would be said of them
+            with pytest.raises(ValueError, match="not finite"):
+                of(wrong, torch.zeros(2))
+    for of in (effect_size, p_value):
+        for x, y in (
+            (torch.zeros(0), torch.ones(2)),
+            (torch.ones(2), torch.zeros(0)),
+            (torch.ones(2, 2), torch.ones(2)),
+        ):
+            with pytest.raises(ValueError, match="at least one word"):
+                of(x, y)
     with pytest.raises(ValueError, match="permutations"):
         p_value(torch.ones(2), torch.zeros(2), 0)
     with pytest.raises(ValueError, match="one place"):

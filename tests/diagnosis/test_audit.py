@@ -7,7 +7,15 @@ import pytest
 from audits import LOOK, made
 
 from attn_course.diagnosis.association import Weat
-from attn_course.diagnosis.audit import Section, about_groups, about_tokens, about_words, signed
+from attn_course.diagnosis.audit import (
+    Section,
+    about_calibration,
+    about_changes,
+    about_groups,
+    about_tokens,
+    about_words,
+    signed,
+)
 
 
 def answers(audit, **changes) -> str:
@@ -33,6 +41,7 @@ def test_sections_say_what_was_measured():
     assert "UNSIGNED" in text and text.count("____") == len(audit.questions) + 3 and "1.62" in text
     tests = about_words({"career/family, “{}”": Weat(1.02, 0.0162, True)})
     assert tests.rows == (("career/family, “{}”", "1.02", "0.016"),)
+    assert about_words({"flowers": Weat(1.4, 0.0001, False)}).rows[0][2] == "under 0.001"  # never 0.000
 
 
 def test_a_whole_and_signed_answer_is_read_back():
@@ -71,7 +80,7 @@ def test_answers_to_other_measurements_are_refused():
     assert audit.fingerprint == made().fingerprint != other.fingerprint
     with pytest.raises(ValueError, match="other measurements"):
         signed(answers(audit), other)
-    for broken in ("", "[1]", "{"):
+    for broken in ("", "[1]", "{", "[" * 100_000, b"\xff", None):
         with pytest.raises(ValueError, match="no saved audit"):
             signed(broken, audit)
 
@@ -83,5 +92,17 @@ def test_what_cannot_be_is_refused():
         Section("a table", "about", ("one", "two"), (("a",),))
     with pytest.raises(ValueError, match="name of its own"):
         made(questions=made().questions * 2)
+    with pytest.raises(TypeError, match="cells are words"):
+        Section("a table", "about", ("one", "two"), (("a", 0.5),))
+    for blank in ({"subject": " "}, {"use": ""}):
+        with pytest.raises(ValueError, match="a subject and a use"):
+            made(**blank)
+    for none in ((), (" ",)):
+        with pytest.raises(ValueError, match="nothing to decide"):
+            made(decisions=none)
+    diverged = {"remedy": "plain", "seed": 0, "diverged": True}
+    for about in (about_groups, about_changes, about_calibration):
+        with pytest.raises(ValueError, match="a run that diverged has none"):
+            about(diverged)
     with pytest.raises(ValueError, match="At least one token"):
         about_tokens([])

@@ -66,5 +66,14 @@ def test_what_cannot_be_is_refused():
         vectors(["a", " "])
     with pytest.raises(ValueError, match="cancel out"):
         direction(torch.tensor([[1.0], [-1.0]]), torch.zeros(2, 1))
+    with pytest.raises(ValueError, match="length 1, got 2"):
+        without(torch.ones(3, 2), torch.tensor([0.0, 2.0]))
+    with pytest.raises(ValueError, match="text, d"):
+        told_apart(torch.zeros(3, 2), torch.zeros(3, 4))
+    for wrong in ([], "nurse"):
+        with pytest.raises(ValueError, match="at least one occupation"):
+            attention_gaps(wrong)
+    with pytest.raises(ValueError, match="two places"):
+        attention_gaps(["nurse"], template="The {} said that {} was {}.")
     with pytest.raises(ValueError, match="two vectors"):
         told_apart(torch.zeros(1, 2), torch.zeros(3, 2))
