@@ -19,11 +19,13 @@ Map = Float[Tensor, "batch head query key"]
 def above(weights: Map, epsilon: float | int | Tensor) -> Map:
     """Without the weights below ε. ε may differ from row to row: a tensor that spreads to the weights.
 
-    Raises ValueError unless every ε is a number from 0 to 1.
+    Raises ValueError unless every ε is a number from 0 to 1, and has a place at the weights.
     """
     limit = torch.as_tensor(epsilon, dtype=weights.dtype, device=weights.device)
-    if not ((limit >= 0) & (limit <= 1)).all():
-        raise ValueError(f"epsilon is a weight, from 0 to 1, got {epsilon}.")
+    if not (sound := (limit >= 0) & (limit <= 1)).all():
+        raise ValueError(f"epsilon is a weight, from 0 to 1, got {limit[~sound][0].item():g}.")
+    if not _spreads(limit.shape, weights.shape):
+        raise ValueError(f"epsilon of shape {tuple(limit.shape)} does not spread to weights {tuple(weights.shape)}.")
     return kept(weights, weights >= limit)
 
 
@@ -39,11 +41,21 @@ def top(weights: Map, k: int) -> Map:
 def columns(weights: Map, keep: Bool[Tensor, "*batch key"]) -> Map:
     """Only these keys, the same for every query. keep: (key,), (batch, key), or (batch, head, key).
 
-    Raises ValueError for another number of keys.
+    Raises ValueError for another number of keys, batches or heads, and for anything but True and False.
     """
-    if keep.dim() not in (1, 2, 3) or keep.shape[-1] != weights.shape[-1]:
-        raise ValueError(f"keep says True or False of {weights.shape[-1]} keys, got shape {tuple(keep.shape)}.")
+    batch, head, _, key = weights.shape
+    wanted = {1: (key,), 2: (batch, key), 3: (batch, head, key)}.get(keep.dim(), ())
+    if keep.dtype != torch.bool or not wanted or keep.shape[-1] != key or not _spreads(keep.shape, wanted):
+        raise ValueError(
+            f"keep says True or False of {key} keys, got shape {tuple(keep.shape)} of {keep.dtype}; with a text's own, "
+            f"it is {(batch, key)}, with a head's own {(batch, head, key)}."
+        )
     return kept(weights, keep[..., None, :] if keep.dim() != 2 else keep[:, None, None, :])
+
+
+def _spreads(shape: torch.Size, to: tuple[int, ...]) -> bool:
+    """Whether a tensor of this shape can be expanded to that one."""
+    return len(shape) <= len(to) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(to), strict=False))
 
 
 def kept(weights: Map, keep: Bool[Tensor, "*batch query key"]) -> Map:

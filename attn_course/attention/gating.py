@@ -24,22 +24,29 @@ Gate = Float[Tensor, "*batch head"]
 def gating(model: nn.Module, gates: Mapping[str, Gate]) -> Iterator[None]:
     """While open, each head of these layers gives its output times its gate, (head,) or (batch, head).
 
-    Raises ValueError with one sentence for a layer that is not there, or for another number of gates than heads.
+    Raises ValueError with one sentence for a layer that is not there, or for another number of gates than heads; when
+    the model runs, for another number of examples than there are rows of gates.
     """
     layers = layers_of(model)
     for name, gate in gates.items():
         if name not in layers:
             raise ValueError(f"There is no attention layer {name!r}. There are: {', '.join(layers)}.")
-        if gate.dim() not in (1, 2) or gate.shape[-1] != layers[name].heads:
-            raise ValueError(f"{name} has {layers[name].heads} heads, so many gates; got shape {tuple(gate.shape)}.")
+        if not isinstance(gate, Tensor) or gate.dim() not in (1, 2) or gate.shape[-1] != layers[name].heads:
+            raise ValueError(f"{name} has {layers[name].heads} heads, so many gates; got {_shape(gate)}.")
     chosen = {name: layers[name] for name in gates}
     with exchanged(chosen, lambda name, mechanism: _gated(mechanism, gates[name])):
         yield
 
 
+def _shape(gate) -> str:
+    return f"shape {tuple(gate.shape)}" if isinstance(gate, Tensor) else f"a {type(gate).__name__}: give a tensor"
+
+
 def _gated(mechanism: Callable, gate: Gate) -> Callable:
     def gated_by(call: Callable) -> Callable:
         def gated(q, k, v, visible=None, **change):
+            if gate.dim() == 2 and gate.shape[0] not in (1, q.shape[0]):
+                raise ValueError(f"There are gates for {gate.shape[0]} examples, and the model was given {q.shape[0]}.")
             return call(q, k, v, visible, **change) * gate[..., None, None]
 
         return gated

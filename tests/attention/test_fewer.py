@@ -1,5 +1,7 @@
 """Dropped weights: what is left is the rows' own, scaled to the mass they had; effect is what the output would miss."""
 
+import re
+
 import pytest
 import torch
 
@@ -74,6 +76,11 @@ def test_effect_is_what_the_output_misses_without_the_key():
         torch.testing.assert_close(found[:, head, i, j], (whole - without)[:, i].norm(dim=-1))
 
 
+def test_a_weight_that_is_the_limit_stays():
+    weights = torch.tensor([0.5, 0.25, 0.125, 0.125])[None, None, None]
+    assert (above(weights, 0.125) == weights).all() and (above(weights, 0.25) > 0).sum() == 2
+
+
 @pytest.mark.parametrize("epsilon", [-0.1, 1.5, float("nan")])
 def test_a_limit_that_is_no_weight_is_refused(epsilon):
     with pytest.raises(ValueError, match="epsilon is a weight, from 0 to 1"):
@@ -85,8 +92,15 @@ def test_nothing_kept_and_other_layers_are_refused():
         top(weights_of(), 0)
     with pytest.raises(ValueError, match="w_o has 20 columns, 3 heads of 8 features need 24"):
         effect(weights_of(), torch.zeros(2, 3, 9, 8).double(), torch.zeros(24, 20).double())
-    with pytest.raises(ValueError, match=r"True or False of 9 keys, got shape \(8,\)"):
-        columns(weights_of(), torch.ones(8, dtype=torch.bool))
+    for shape in ((8,), (3, 9), (2, 5, 9), (1, 2, 3, 9)):
+        with pytest.raises(ValueError, match=rf"True or False of 9 keys, got shape {re.escape(str(shape))}"):
+            columns(weights_of(), torch.ones(shape, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"of torch.int64; with a text's own, it is"):
+        columns(weights_of(), torch.ones(9, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"^epsilon is a weight, from 0 to 1, got 2.$"):
+        above(weights_of(), torch.tensor([0.1] * 8 + [2.0]))
+    with pytest.raises(ValueError, match=r"epsilon of shape \(5,\) does not spread"):
+        above(weights_of(), torch.full((5,), 0.1))
 
 
 def test_a_row_that_sees_nothing_stays_empty():

@@ -63,9 +63,28 @@ def test_other_layers_and_other_numbers_of_gates_are_refused():
     model = model_of()
     with pytest.raises(ValueError, match=r"There is no attention layer '1'. There are: 0, 2."), gating(model, {"1": 0}):
         pass
-    for wrong in (torch.ones(3), torch.ones(1, 1, 4)):
+    for wrong in (torch.ones(3), torch.ones(1, 1, 4), [1.0, 1.0, 1.0, 1.0]):
         with pytest.raises(ValueError, match="0 has 4 heads, so many gates"), gating(model, {"0": wrong}):
             pass
+
+
+def test_gates_of_other_examples_are_refused():
+    model, x = model_of(), x_of(3)
+    said = "gates for 2 examples, and the model was given 3"
+    with gating(model, {"0": torch.ones(2, 4).double()}), pytest.raises(ValueError, match=said):
+        model(x)
+
+
+def test_where_a_gated_option_looks_is_told():
+    """Of a layer with an option, `watching` asks for its keys: those of a gated one are the same."""
+    model, x = model_of(NullKey), x_of()
+    with watching(model) as plain:
+        model(x)
+    with gating(model, {"0": torch.zeros(4).double()}), watching(model) as gated:
+        model(x)
+    torch.testing.assert_close(gated[0].q, plain[0].q)
+    torch.testing.assert_close(gated[0].k, plain[0].k)
+    assert gated[0].weights.shape == plain[0].weights.shape
 
 
 def test_nothing_is_left_behind():
