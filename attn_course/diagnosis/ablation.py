@@ -69,9 +69,11 @@ def silent_heads(model: nn.Module, heads: Mapping[str, Collection[int]]) -> Iter
     there = heads_of(model)
     with ExitStack() as stack:
         for name, gone in heads.items():
-            if name not in there or not set(gone) <= set(range(there[name])):
+            listed = isinstance(gone, Collection)
+            if name not in there or not listed or not set(gone) <= set(range(there[name])):
                 known = ", ".join(f"{layer} ({count} heads)" for layer, count in there.items())
-                raise ValueError(f"There is no {name!r} with heads {sorted(gone)}. There are: {known}.")
+                asked = list(gone) if listed else f"{gone!r}, which is no list"
+                raise ValueError(f"There is no {name!r} with heads {asked}. There are: {known}.")
             stack.callback(_silence(model.get_submodule(name), there[name], gone).remove)
         yield
 

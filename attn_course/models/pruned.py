@@ -30,14 +30,11 @@ def without_heads(model: nn.Module, heads: Mapping[int | str, Collection[int]]) 
     """
     smaller = deepcopy(model)
     blocks = _blocks(smaller, ())
-    names = {f"stack.blocks.{number}.attention": number for number in range(len(blocks))}
-    heads = {names.get(layer, layer): gone for layer, gone in heads.items()}
-    _blocks(smaller, heads)
-    for number, gone in heads.items():
+    for number, gone in _by_number(blocks, heads).items():
         layer = blocks[number].attention
         here = range(layer.heads)
-        if not set(gone) <= set(here):
-            raise ValueError(f"Layer {number} has {layer.heads} heads, counted from 0; got {sorted(gone)}.")
+        if strange := [head for head in gone if head not in here]:
+            raise ValueError(f"Layer {number} has {layer.heads} heads, counted from 0; got {strange}.")
         keep = [head for head in here if head not in gone]
         if len(keep) == layer.heads:
             continue
@@ -103,11 +100,30 @@ class NoHeads(nn.Module):
         super().__init__()
         self.bias = bias
 
+    def reset_parameters(self) -> None:
+        """Begin anew, as torch's layers do by this name: nothing is added."""
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
     def forward(self, x: Stream, memory=None, visible=None, cache=None, at=None) -> Stream:
         if cache is not None:  # it keeps count of the tokens that were read
             nothing = x.new_zeros(x.shape[0], 0, x.shape[1], 0)
             cache.extend(nothing, nothing)
         return torch.zeros_like(x) if self.bias is None else self.bias.expand_as(x)
+
+
+def _by_number(blocks: nn.ModuleList, heads: Mapping[int | str, Collection[int]]) -> dict[int, list[int]]:
+    """Layer → its heads that go; a layer that is named twice, by number and by name, loses both lists."""
+    numbers = {f"stack.blocks.{number}.attention": number for number in range(len(blocks))}
+    found: dict[int, list[int]] = {}
+    for layer, gone in heads.items():
+        number = numbers.get(layer, layer)
+        if number not in range(len(blocks)):
+            raise ValueError(f"The model has layers 0 to {len(blocks) - 1}, got {layer!r}.")
+        if not isinstance(gone, Collection):
+            raise ValueError(f"Of layer {layer!r}, give a list of its heads that go, such as [{gone}]; got {gone!r}.")
+        found.setdefault(number, []).extend(gone)
+    return found
 
 
 def _blocks(model: nn.Module, numbers: Collection[int]) -> nn.ModuleList:
@@ -119,6 +135,8 @@ def _blocks(model: nn.Module, numbers: Collection[int]) -> nn.ModuleList:
         )
     if stack.layers != len(stack.blocks):
         raise ValueError("This model runs one block several times: its layers cannot be pruned one by one.")
+    if not isinstance(numbers, Collection):
+        raise ValueError(f"Give a list of layers, such as [{numbers}]; got {numbers!r}.")
     last = len(stack.blocks) - 1
     if strange := [number for number in numbers if number not in range(last + 1)]:
         raise ValueError(f"The model has layers 0 to {last}, got {strange[0]!r}.")

@@ -30,9 +30,11 @@ class Sentences:
 def sentences(minilm: MiniLM, texts: Sequence[str], most: int = 128) -> Sentences:
     """The texts, each cut to `most` tokens with its [SEP] kept.
 
-    128 is the length that the model was trained at. Raises ValueError for no text, an empty one, or a `most` that the
-    model does not hold or that leaves no room for a word.
+    128 is the length that the model was trained at. Raises ValueError for no text, an empty one, a bare string, or a
+    `most` that the model does not hold or that leaves no room for a word.
     """
+    if isinstance(texts, str):
+        raise ValueError(f"Give a list of texts, [{texts[:20]!r}, …], or each letter would be one.")
     check_length(most, minilm.model.stack.positions.table.num_embeddings, minilm.name)
     if most < 3:
         raise ValueError(f"[CLS], a token and [SEP] need room for 3, got most={most}.")

@@ -135,6 +135,9 @@ def test_layers_and_heads_that_are_not_there_are_told():
             silent_heads(gpt(), heads),
         ):
             pass
+    number = {"stack.blocks.0.attention": 2}
+    with pytest.raises(ValueError, match="heads 2, which is no list"), silent_heads(gpt(), number):
+        pass
     with pytest.raises(ValueError, match="no attention layer whose heads can be told apart"):
         head_ablation(nn.Linear(2, 2), lambda m: 0.0)
     with pytest.raises(ValueError, match="it is no block"), skipped(layer := nn.Linear(2, 3)):

@@ -122,6 +122,32 @@ def test_what_was_pruned_can_be_pruned_again():
     assert twice.stack.blocks[0].attention.heads == 2
 
 
+def test_a_layer_by_number_and_by_name_loses_both_lists():
+    both = without_heads(gpt(), {0: [1], "stack.blocks.0.attention": torch.tensor([1, 2]), 1: []})
+    torch.testing.assert_close(both(tokens()), without_heads(gpt(), {0: [1, 2]})(tokens()))
+
+
+def test_matrices_know_their_new_sizes():
+    layer = without_heads(gpt(), {0: [1]}).stack.blocks[0].attention
+    for name in ("w_q", "w_k", "w_v", "w_o"):
+        matrix = getattr(layer, name)
+        assert (matrix.out_features, matrix.in_features) == tuple(matrix.weight.shape)
+
+
+@pytest.mark.parametrize("make", [gpt, encoder])
+def test_what_is_left_has_no_weights_that_do_nothing(make):
+    """A normalisation before a part that is gone has nothing to normalise for; after one, it still has the stream."""
+    for smaller in (without_attention(make(), [1]), without_feed_forward(make(), [1]), without_heads(make(), GONE)):
+        smaller(tokens()).square().sum().backward()
+        assert all(each.grad is not None for each in smaller.parameters())
+
+
+def test_a_layer_without_heads_can_begin_anew():
+    layer = without_attention(gpt(), [0]).stack.blocks[0].attention
+    layer.reset_parameters()
+    assert layer.bias is not None and not layer.bias.any()
+
+
 def test_frozen_weights_stay_frozen():
     model = gpt().requires_grad_(False)
     assert not any(each.requires_grad for each in without_heads(model, GONE).parameters())
@@ -133,6 +159,10 @@ def test_frozen_weights_stay_frozen():
         (gpt(), lambda m: without_heads(m, {3: [0]}), "The model has layers 0 to 2, got 3."),
         (gpt(), lambda m: without_heads(m, {"blocks.0": [0]}), "layers 0 to 2, got 'blocks.0'"),
         (gpt(), lambda m: without_heads(m, {1: [4]}), r"Layer 1 has 4 heads, counted from 0; got \[4\]."),
+        (gpt(), lambda m: without_heads(m, {1: [0, -1]}), r"counted from 0; got \[-1\]."),
+        (gpt(), lambda m: without_heads(m, {-1: [0]}), "layers 0 to 2, got -1."),
+        (gpt(), lambda m: without_heads(m, {1: 3}), r"give a list of its heads that go, such as \[3\]; got 3."),
+        (gpt(), lambda m: without_blocks(m, 1), r"Give a list of layers, such as \[1\]; got 1."),
         (gpt(), lambda m: without_blocks(m, [0, 1, 2]), "All 3 blocks would go; leave at least one."),
         (gpt(kv_heads=2), lambda m: without_heads(m, {0: [1]}), "several heads share their keys"),
         (gpt(mechanism=NullKey), lambda m: without_heads(m, {0: [1]}), "NullKey in layer 0 has numbers of its own"),

@@ -48,6 +48,7 @@ def test_what_fills_up_has_no_part_in_the_mean():
     [
         ([], 8, "at least one text"),
         (["a", " "], 8, "The text is empty"),
+        ("hello", 8, r"Give a list of texts, \['hello', …\]"),
         (["a"], 2, "room for 3, got most=2"),
         (["a"], 4000, "holds 512"),
     ],
