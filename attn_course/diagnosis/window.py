@@ -53,12 +53,12 @@ class ContextLoss:
         """The effective window: the shortest context from which on `share` of what the whole one saves is saved.
 
         What is saved is counted from the shortest context that was measured. None if the whole one saves nothing that
-        stands out of the noise (less than two standard errors).
+        stands out of the noise (less than two standard errors), or if there is a NaN among the losses.
         """
         if not 0 < share <= 1:
             raise ValueError(f"share is a part of what the whole context saves, above 0 and up to 1; got {share}.")
         whole, error = self.gain(self.contexts[0], self.contexts[-1])
-        if whole <= 2 * error:
+        if not whole > 2 * error or self.mean.isnan().any():
             return None
         saved = self.mean[0] - self.mean
         short = (saved < share * whole - 1e-9).nonzero().flatten().tolist()

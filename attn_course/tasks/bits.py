@@ -41,5 +41,5 @@ def flipped(bits: Bits, at: int) -> Bits:
     if not -bits.shape[1] <= at < bits.shape[1]:
         raise ValueError(f"There is no bit at place {at} in strings of {bits.shape[1]}.")
     other = bits.clone()
-    other[:, at] = 1 - other[:, at]
+    other[:, at] ^= True  # bools as well as numbers
     return other

@@ -80,6 +80,8 @@ def spelt(tokens: list[int] | Tensor, kinds: int = 4) -> str:
     """Tokens as brackets: "([])". Of up to four kinds."""
     if not 1 <= kinds <= len(PAIRS):
         raise ValueError(f"There are signs for 1 to {len(PAIRS)} kinds of brackets, not for {kinds}.")
+    if strange := [int(token) for token in tokens if not 0 <= token < 2 * kinds]:
+        raise ValueError(f"Tokens of {kinds} kinds of brackets are 0 to {2 * kinds - 1}, got {strange[0]}.")
     return "".join(PAIRS[int(token) % kinds][int(token) // kinds] for token in tokens)
 
 

@@ -1,7 +1,8 @@
 """A language with one letter: a, aa, aaa, … How many there are, modulo a period, is all there is to know.
 
 (aa)*: may the text end here? After an even number of letters. Every machine with two states knows; attention averages,
-and an average of equal things says nothing about how many there are.
+and an average of equal things says nothing about how many there are. The start alone is unlike them, and its share of
+an average over n letters, 1/(n + 1), shrinks without ever telling even from odd.
 """
 
 import torch

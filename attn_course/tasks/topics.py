@@ -51,26 +51,45 @@ def topic_loss(
 
     vectors   of length 1
 
-    Raises ValueError for a topic of a single text.
+    Raises ValueError for a topic of a single text, and unless each topic has a vector.
     """
+    _check(vectors, topics)
     scores = (sharpness * vectors @ vectors.T).masked_fill(_itself(topics), -torch.inf)
     return scores.logsumexp(-1) - scores.masked_fill(~_mates(topics), -torch.inf).logsumexp(-1)
 
 
 def nearest(vectors: Float[Tensor, "text d"], topics: Int[Tensor, "text"]) -> Bool[Tensor, "text"]:
-    """Is the nearest other text of the same topic?"""
+    """Is the nearest other text of the same topic? Raises ValueError if there is no other, or a NaN in a vector."""
+    _check(vectors, topics)
+    if len(topics) < 2 or vectors.isnan().any():
+        raise ValueError(f"A nearest text takes two vectors at least, and no NaN in them; got {len(topics)} vectors.")
     cosines = (vectors @ vectors.T).masked_fill(_itself(topics), -torch.inf)
     return topics[cosines.argmax(-1)] == topics
 
 
 def ranked(vectors: Float[Tensor, "text d"], topics: Int[Tensor, "text"]) -> Float[Tensor, "text"]:
-    """Of all pairs (text of the same topic, text of another): the share in which the first is nearer. .5 by chance."""
+    """Of all pairs (text of the same topic, text of another): the share in which the first is nearer. .5 by chance.
+
+    NaN where a vector is. Raises ValueError for a topic of a single text, and if there is one topic alone.
+    """
+    _check(vectors, topics)
     cosines = vectors @ vectors.T
     mates, strangers = _mates(topics), topics[:, None] != topics
+    if not strangers.any():
+        raise ValueError("All texts are of one topic, so there are none of another to rank them against.")
     nearer = (cosines[:, :, None] > cosines[:, None, :]).to(vectors.dtype)  # (text, one, other)
     nearer += 0.5 * (cosines[:, :, None] == cosines[:, None, :]).to(vectors.dtype)
     pairs = mates[:, :, None] & strangers[:, None, :]
-    return (nearer * pairs).sum((-2, -1)) / pairs.sum((-2, -1))
+    share = (nearer * pairs).sum((-2, -1)) / pairs.sum((-2, -1))
+    return share.where(~cosines.isnan().any(-1), torch.nan)
+
+
+def _check(vectors: Tensor, topics: Tensor) -> None:
+    if vectors.dim() != 2 or topics.shape != vectors.shape[:1]:
+        raise ValueError(
+            f"Each text has a vector and a topic: (text, d) and (text,); got {tuple(vectors.shape)} and "
+            f"{tuple(topics.shape)}."
+        )
 
 
 def _itself(topics: Tensor) -> Bool[Tensor, "text text"]:

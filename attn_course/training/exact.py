@@ -14,7 +14,14 @@ CHUNK = 20  # strings at a time
 
 
 def margins(logits: Float[Tensor, "batch"], labels: Int[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-    """How far each logit is on the side of the right answer: above 0 is right."""
+    """How far each logit is on the side of the right answer: above 0 is right.
+
+    Raises ValueError unless each logit has its label.
+    """
+    if logits.shape != labels.shape:
+        raise ValueError(
+            f"Each string has one logit and one label, got shapes {tuple(logits.shape)} and {tuple(labels.shape)}."
+        )
     return torch.where(labels == 1, logits, -logits)
 
 

@@ -1,5 +1,7 @@
 """The effective window: of a model that is known to look two tokens back and no further, and of the course's own."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -87,6 +89,25 @@ def test_the_shortest_context_from_which_on_enough_is_saved():
     assert [loss.used(share) for share in (0.5, 0.69, 0.95, 0.96, 1.0)] == [2, 2, 8, 16, 16]
     useless = ContextLoss((1, 2), torch.tensor([[1.0, 2.0, 3.0], [3.0, 1.0, 2.0]]))
     assert useless.used() is None
+
+
+def test_units_and_errors_are_those_of_the_definitions():
+    loss = ContextLoss((1, 2), torch.tensor([[3.0, 5.0, 4.0, 4.0], [2.0, 2.0, 3.0, 1.0]]).double())
+    assert loss.mean.tolist() == [4, 2] and loss.bits.tolist() == [4 / math.log(2), 2 / math.log(2)]
+    assert loss.error.tolist() == pytest.approx([(2 / 3) ** 0.5 / 2, (2 / 3) ** 0.5 / 2])
+    saved, error = loss.gain(1, 2)  # 1, 3, 1, 3
+    assert (saved, error) == (2, pytest.approx((4 / 3) ** 0.5 / 2))
+
+
+def test_a_model_that_gives_no_numbers_has_no_window():
+    nothing = loss_by_context(lambda tokens: torch.full((*tokens.shape, 5), math.nan), drawn(6), (1, 2, 4))
+    assert nothing.used() is None
+
+
+def test_a_gain_within_the_noise_is_none():
+    far = torch.tensor([0.0, 0.0, 0.0, 0.0])
+    for gain, window in ((torch.tensor([1.0, 0, 0, 0]), None), (torch.tensor([1.0, 1, 1, 0.5]), 2)):
+        assert ContextLoss((1, 2), torch.stack([gain, far])).used() == window
 
 
 def test_the_courses_model_uses_less_than_it_is_given():

@@ -29,6 +29,7 @@ def test_a_flip_turns_one_bit_and_parity():
         other = flipped(bits, at)
         assert ((other != bits).sum(-1) == 1).all() and (other[:, at] != bits[:, at]).all()
         assert torch.equal(parity(other), 1 - parity(bits))
+        assert torch.equal(flipped(bits.bool(), at).long(), other)
 
 
 @pytest.mark.parametrize(

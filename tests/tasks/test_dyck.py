@@ -68,6 +68,9 @@ def test_depth_and_kinds_are_drawn_as_asked():
         (lambda: dyck_batch(torch.Generator(), deepest=0), "deepest should be at least 1"),
         (lambda: dyck_batch(torch.Generator(), opens=1.2), "from 0 to 1; got 1.2"),
         (lambda: spelt([0], 5), "1 to 4 kinds"),
+        (lambda: spelt([0, 4], 2), "of 2 kinds of brackets are 0 to 3, got 4"),
+        (lambda: spelt([-1]), "are 0 to 7, got -1"),
+        (lambda: dyck_batch(torch.Generator(), opens=float("nan")), "from 0 to 1; got nan"),
     ],
 )
 def test_what_cannot_be_is_said(call, sentence):

@@ -58,6 +58,30 @@ def test_the_best_vectors_and_the_worst():
     torch.testing.assert_close(topic_loss(same, TOPICS), (6 / mates).log())
 
 
+def test_a_paragraph_is_prose():
+    for part in ("choose", "held out"):
+        for text in topic_paragraphs(part).texts:
+            assert sum(each.isalpha() or each == " " for each in text) >= 0.85 * len(text)
+
+
+def test_vectors_that_are_no_numbers_rank_nothing():
+    x = vectors_of()
+    x[2] = torch.nan
+    assert ranked(x, TOPICS).isnan().all()  # each is compared with it
+    with pytest.raises(ValueError, match="no NaN in them"):
+        nearest(x, TOPICS)
+
+
+def test_other_numbers_of_topics_and_a_single_one_are_refused():
+    for score in (topic_loss, ranked, nearest):
+        with pytest.raises(ValueError, match=r"a vector and a topic: .* got \(7, 5\) and \(6,\)"):
+            score(vectors_of(), TOPICS[1:])
+    with pytest.raises(ValueError, match="All texts are of one topic"):
+        ranked(vectors_of(3), torch.zeros(3))
+    with pytest.raises(ValueError, match="two vectors at least"):
+        nearest(vectors_of(1), torch.zeros(1))
+
+
 def test_wrong_parts_and_lonely_topics_are_refused():
     with pytest.raises(ValueError, match="part should be one of 'choose', 'held out'; got 'train'"):
         topic_paragraphs("train")

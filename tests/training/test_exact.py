@@ -20,6 +20,12 @@ def test_bits_are_the_definition():
     assert bits_lost(torch.tensor([800.0]), torch.tensor([0])).item() == pytest.approx(800 / math.log(2))
 
 
+def test_a_logit_of_nothing_is_not_right_and_each_has_a_label():
+    assert by_length(lambda bits: torch.zeros(len(bits)), parity, (3,))[0]["accuracy"] == 0
+    with pytest.raises(ValueError, match=r"got shapes \(4, 1\) and \(4,\)"):
+        margins(torch.zeros(4, 1), torch.zeros(4))  # which would be compared each with each
+
+
 def test_rows_by_length():
     rows = by_length(by_hand(), parity, (1, 7, 30), strings=50)
     assert [row["n"] for row in rows] == [1, 7, 30] and all(row["accuracy"] == 1 for row in rows)
@@ -39,13 +45,16 @@ def test_influence_is_the_change_of_cls():
     there = model(torch.cat([flipped(bits, 4), cls], dim=1))[:, -1]
     expected = (here - there).square().sum(-1).sqrt()
     torch.testing.assert_close(experiment.influence(model, bits, 4), expected)
-    assert not torch.allclose(experiment.influence(model, bits), expected)
+    middle = (model(torch.cat([flipped(bits, 10), cls], dim=1))[:, -1] - here).norm(dim=-1)
+    torch.testing.assert_close(experiment.influence(model, bits), middle)
 
 
 def test_the_slope_of_a_power():
     assert experiment.slope([1, 10, 100], [7.0, 0.7, 0.07]) == pytest.approx(-1)
     assert experiment.slope([2, 4, 8, 16], [3 * n**0.5 for n in (2, 4, 8, 16)]) == pytest.approx(0.5)
-    for broken in (([4], [1.0]), ([1, 2], [1.0, 0.0])):
+    with pytest.raises(ValueError, match="there are 3 and 2"):
+        experiment.slope([1, 2, 3], [1.0, 2.0])
+    for broken in (([4], [1.0]), ([1, 2], [1.0, 0.0]), ([4, 4], [1.0, 2.0]), ([1, 2], [1.0, math.nan]), ([], [])):
         with pytest.raises(ValueError, match="two lengths at least"):
             experiment.slope(*broken)
 

@@ -47,6 +47,7 @@ def test_the_record_is_of_this_code():
     [
         (lambda: periodic.make("cyclic"), "encoding should be one of none, "),
         (lambda: periodic.learn("none", length=0), "at least one letter"),
+        (lambda: periodic.measure(longest=40), "longest should be above 40, .* got 40"),
     ],
 )
 def test_what_cannot_be_is_refused(call, sentence):

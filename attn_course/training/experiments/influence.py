@@ -36,7 +36,9 @@ def influence(model: Encoder, bits: Int[Tensor, "batch bit"], at: int | None = N
 
 def slope(lengths: Sequence[float], values: Sequence[float]) -> float:
     """The slope of the straight line through log values against log lengths, by least squares: −1 is 1/n."""
-    if len(lengths) < 2 or min(*lengths, *values) <= 0:
+    if len(lengths) != len(values):
+        raise ValueError(f"Each length has a value: there are {len(lengths)} and {len(values)}.")
+    if len(set(lengths)) < 2 or not all(each > 0 for each in (*lengths, *values)):
         raise ValueError("A slope needs two lengths at least, and lengths and values above 0.")
     x, y = ([math.log(each) for each in numbers] for numbers in (lengths, values))
     x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)

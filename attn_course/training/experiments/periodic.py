@@ -99,8 +99,10 @@ def measure(
 ) -> dict:
     """Rows: encoding, layers, period, seed, "loss", "right" (a 1 or 0 for each number of letters, as one string), and
     the shares "within" the trained length and "beyond" it. "always", by period: what the likelier answer, given always,
-    gets beyond it.
+    gets beyond it. Raises ValueError unless `longest` is beyond the 40 letters that are trained on.
     """
+    if longest <= LENGTH:
+        raise ValueError(f"longest should be above {LENGTH}, the letters that are trained on; got {longest}.")
     return {
         "settings": {"length": LENGTH, "longest": longest, "steps": steps, "lr": RATE, "warmup": WARMUP}
         | {"d_model": D_MODEL, "heads": HEADS},
