@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(HEADS), choices=list(HEADS))
     parser.add_argument("--record", action="store_true", help="write attn_course/recorded/pruning_cost.json")
     options = parser.parse_args()
+    if options.runs < 1 or options.threads < 1:
+        parser.error("at least one run, on one thread")
     began = time.perf_counter()
     rows = [row for name in options.models for row in _rows(name, options)]
     result = _about(options, began) | {"rows": rows}

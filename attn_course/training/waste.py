@@ -41,15 +41,21 @@ class Subject:
     drift: Callable[[Tensor, str], Float[Tensor, "text"]]  # how far they are from the whole model's; needs no truth
     also: Callable[[Tensor, str], dict[str, float]]  # outputs of a part → what else is worth knowing
 
+    def given(self, part: str) -> tuple:
+        """`inputs` of a part that there is."""
+        if part not in PARTS:
+            raise ValueError(f"part should be one of {', '.join(map(repr, PARTS))}; got {part!r}.")
+        return self.inputs(part)
+
     def losses(self, model: nn.Module, part: str) -> Float[Tensor, "text"]:
-        """Of each text. Gradients flow."""
-        tokens, _, visible = self.inputs(part)
+        """Of each text. Gradients flow. Raises ValueError for a part that is not one of `PARTS`."""
+        tokens, _, visible = self.given(part)
         return self.scored(model(tokens, visible=visible), part)
 
     @torch.no_grad()
     def figures(self, model: nn.Module, part: str) -> dict[str, float]:
-        """The mean "loss" and "drift", and what else is worth knowing."""
-        tokens, _, visible = self.inputs(part)
+        """The mean "loss" and "drift", and what else is worth knowing. Raises ValueError as `losses` does."""
+        tokens, _, visible = self.given(part)
         return self.figures_of(model(tokens, visible=visible), part)
 
     def figures_of(self, outputs: Tensor, part: str) -> dict[str, float]:
@@ -131,7 +137,14 @@ def _passages(part: str) -> Int[Tensor, "text token"]:
 
 
 def spearman(a: Float[Tensor, "one"], b: Float[Tensor, "one"]) -> float:
-    """Rank correlation: −1 opposite orders, 1 the same; equal values share their mean rank. NaN if all are equal."""
+    """Rank correlation: −1 opposite orders, 1 the same; equal values share their mean rank. NaN if all are equal.
+
+    Raises ValueError unless there are as many values on both sides, two at least, and no NaN.
+    """
+    if a.numel() != b.numel() or a.numel() < 2 or a.isnan().any() or b.isnan().any():
+        raise ValueError(
+            f"Ranks are compared of two or more pairs of numbers, none of them NaN; got {a.numel()} and {b.numel()}."
+        )
     ranks = torch.stack([_ranks(a), _ranks(b)])
     return torch.corrcoef(ranks)[0, 1].item()
 
@@ -143,7 +156,12 @@ def _ranks(x: Tensor) -> Float[Tensor, "one"]:
 
 
 def resampled(statistic: Callable[[Int[Tensor, "text"]], float], texts: int, draws: int = 1000) -> list[float]:
-    """The middle 95 % of a statistic when the texts are drawn anew, with replacement: [low, high] (Efron 1979)."""
+    """The middle 95 % of a statistic when the texts are drawn anew, with replacement: [low, high] (Efron 1979).
+
+    Raises ValueError for no text, or no draw.
+    """
+    if texts < 1 or draws < 1:
+        raise ValueError(f"At least one text should be drawn, at least once; got texts={texts}, draws={draws}.")
     generator = torch.Generator().manual_seed(0)
     found = [statistic(torch.randint(texts, (texts,), generator=generator)) for _ in range(draws)]
     low, high = torch.tensor(found, dtype=torch.float64).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))

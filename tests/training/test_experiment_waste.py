@@ -133,6 +133,36 @@ def test_every_subset_is_the_model_without_it(make, what, remove):
         torch.testing.assert_close(outputs, wanted)
 
 
+@pytest.mark.parametrize("what", ["blocks", "attention", "feed-forward"])
+def test_subsets_are_run_without_gradients_and_leave_them_on(what):
+    runs = waste_layers.every_subset(gpt(), "choose", what)
+    for _, outputs in runs:
+        assert not outputs.requires_grad and torch.is_grad_enabled()
+
+
+def test_steps_parts_and_numbers_that_cannot_be_are_told():
+    of = gpt()
+    for call in (lambda: waste_heads.by_slope_again(of, "choose", 0), lambda: waste_heads.curve(of, [], "choose", 0)):
+        with pytest.raises(ValueError, match="one head at least, got step=0"):
+            call()
+    calls = (
+        lambda: of.figures(of.model, "test"),
+        lambda: of.losses(of.model, "test"),
+        lambda: waste_heads.alone(of, "test"),
+        lambda: waste_layers.every_subset(of, "test", "blocks"),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="part should be one of 'choose', 'held out'; got 'test'"):
+            call()
+    one, nan = torch.tensor([1.0]), torch.tensor([1.0, math.nan])
+    for a, b in ((one, one), (nan, nan), (torch.ones(3), torch.ones(2))):
+        with pytest.raises(ValueError, match="two or more pairs of numbers"):
+            spearman(a, b)
+    for texts, draws in ((0, 5), (5, 0)):
+        with pytest.raises(ValueError, match=f"got texts={texts}, draws={draws}"):
+            resampled(lambda texts: 0.0, texts, draws)
+
+
 def test_what_can_be_removed_is_told():
     with pytest.raises(ValueError, match="blocks, attention, feed-forward; got 'heads'"):
         waste_layers.every_subset(gpt(), "choose", "heads")
@@ -215,6 +245,9 @@ def test_ways_of_pruning_have_the_sizes_that_they_say(monkeypatch):
     assert list(heads.values()) == [12, 9, 6, 3, 6, 8, 6]
     assert size(made["6 heads, anew"]) == size(made["6 heads"])
     assert of.figures(made["6 heads, anew"], "held out")["loss"] > 5
+    trained, anew = (dict(model.named_parameters()) for model in (made["6 heads"], made["6 heads, anew"]))
+    for name, each in anew.items():  # of what was trained nothing is left
+        assert not torch.equal(each, trained[name]), name
 
 
 @pytest.mark.parametrize("name", ["MiniLM", "language"])

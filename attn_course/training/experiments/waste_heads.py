@@ -32,7 +32,7 @@ def heads_of(model: nn.Module) -> list[Head]:
 @torch.no_grad()
 def alone(of: Subject, part: str) -> dict[str, Float[Tensor, "head text"]]:
     """The "cost" and the "drift" of each text when one head is silent. Layers below it give what they gave before."""
-    tokens, _, visible = of.inputs(part)
+    tokens, _, visible = of.given(part)
     blocks, names = of.model.stack.blocks, list(layers_of(of.model))
     before = through(of.model.embed(tokens), blocks, visible)
 
@@ -76,7 +76,7 @@ def importances(of: Subject, part: str, model: nn.Module | None = None) -> Float
     """|∂L/∂gate| of each head in each text, L the sum of the texts' losses (Michel et al. 2019)."""
     model = of.model if model is None else model
     layers = layers_of(model)
-    texts = len(of.inputs(part)[0])
+    texts = len(of.given(part)[0])
     like = next(model.parameters())
     gates = {name: like.new_ones(texts, layer.heads, requires_grad=True) for name, layer in layers.items()}
     with gating(model, gates):
@@ -108,7 +108,8 @@ def greedy(of: Subject, part: str) -> list[Head]:
 
 
 def by_slope_again(of: Subject, part: str, step: int) -> list[Head]:
-    """By importance, measured anew in what is left after every `step` heads."""
+    """By importance, measured anew in what is left after every `step` heads. Raises ValueError for a step below 1."""
+    _check_step(step)
     heads = heads_of(of.model)
     left, gone = heads, []
     while left:
@@ -126,7 +127,11 @@ def by_layer(heads: Sequence[Head]) -> dict[int, list[int]]:
 
 
 def curve(of: Subject, order: Sequence[Head], part: str, step: int) -> list[dict]:
-    """What is left after each `step` heads: "removed", the figures, "parameters" and "cache_bytes" (a token)."""
+    """What is left after each `step` heads: "removed", the figures, "parameters" and "cache_bytes" (a token).
+
+    Raises ValueError for a step below 1. A last step that is not whole is left out.
+    """
+    _check_step(step)
     rows = []
     for removed in range(0, len(order) + 1, step):
         smaller = without_heads(of.model, by_layer(order[:removed]))
@@ -134,6 +139,11 @@ def curve(of: Subject, order: Sequence[Head], part: str, step: int) -> list[dict
         figures = {name: round(value, 4) + 0.0 for name, value in of.figures(smaller, part).items()}  # no −0
         rows.append({"removed": removed} | figures | {"parameters": left.parameters, "cache_bytes": left.cache_bytes})
     return rows
+
+
+def _check_step(step: int) -> None:
+    if step < 1:
+        raise ValueError(f"A step takes out one head at least, got step={step}.")
 
 
 def measure(models: Sequence[str] = MODELS, draws: int = DRAWS, steps: dict[str, int] = STEPS) -> dict:

@@ -20,7 +20,7 @@ REMOVED = {"blocks": without_blocks, "attention": without_attention, "feed-forwa
 @torch.no_grad()
 def influences(of: Subject, part: str) -> dict[str, list[float]]:
     """1 − E cos(before, after) of each "block", and 1 − E cos(x, x + Attn(x)) of each "attention", x its input."""
-    tokens, keep, visible = of.inputs(part)
+    tokens, keep, visible = of.given(part)
     x, found = of.model.embed(tokens), {"block": [], "attention": []}
     for block in of.model.stack.blocks:
         given = x if block.normalises_stream else block.norm_attention(x)
@@ -35,7 +35,6 @@ def _turned(before: Tensor, after: Tensor, keep: Bool[Tensor, "text token"]) -> 
     return 1 - nn.functional.cosine_similarity(before, after, dim=-1)[keep].mean().item()
 
 
-@torch.no_grad()
 def every_subset(of: Subject, part: str, what: str) -> Iterator[tuple[tuple[int, ...], Float[Tensor, "text token d"]]]:
     """Each subset of layers that are gone, smallest first in their order, with the model's outputs without them.
 
@@ -43,10 +42,11 @@ def every_subset(of: Subject, part: str, what: str) -> Iterator[tuple[tuple[int,
     """
     if what not in REMOVED:
         raise ValueError(f"what should be one of {', '.join(REMOVED)}; got {what!r}.")
-    tokens, _, visible = of.inputs(part)
+    tokens, _, visible = of.given(part)
     blocks = of.model.stack.blocks
     without = _replacements(of.model, what, visible)
 
+    @torch.no_grad()  # here, for what is outside runs before the first subset is asked for
     def onward(x: Tensor, number: int, gone: tuple[int, ...]):
         if number == len(blocks):
             yield gone, of.model.head(of.model.stack.norm(x))
@@ -54,7 +54,9 @@ def every_subset(of: Subject, part: str, what: str) -> Iterator[tuple[tuple[int,
         yield from onward(blocks[number](x, visible), number + 1, gone)
         yield from onward(without[number](x), number + 1, (*gone, number))
 
-    return onward(of.model.embed(tokens), 0, ())
+    with torch.no_grad():
+        embedded = of.model.embed(tokens)
+    return onward(embedded, 0, ())
 
 
 def _replacements(model: nn.Module, what: str, visible) -> list[Callable[[Tensor], Tensor]]:
