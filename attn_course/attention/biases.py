@@ -16,15 +16,11 @@ class PlaceAndDepth(ALiBi):
     The model is called with depths as `at`: model(tokens, at=depths). So "the last token at my depth" takes one head.
     Two tokens' scores depend on the difference of their depths, not on how deep both are.
 
-    base   how slow the slowest rotations are, as in `Rotary`; small, because depths are small numbers
-
-    Raises ValueError for a base that is not above 0.
+    base   the slowest of the rotations, as in `Rotary`; small, because depths are small numbers
     """
 
     def __init__(self, heads: int, d_head: int, base: float = 100.0):
         super().__init__(heads)
-        if not base > 0:
-            raise ValueError(f"base is what angles are divided by, above 0; got {base}.")
         self.depth = Rotary(d_head, base)
 
     def rotate(self, x, at):

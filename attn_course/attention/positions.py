@@ -84,6 +84,8 @@ class Rotary(NoPositions):
     def __init__(self, d_head: int, base: float = BASE, layout: str = "halves"):
         super().__init__()
         _check_even("Rotary", "d_head", d_head)
+        if not base > 0:
+            raise ValueError(f"base should be above 0, got {base}.")
         if layout not in LAYOUTS:
             raise ValueError(f"layout should be one of {', '.join(LAYOUTS)}, got {layout!r}.")
         self.d_head, self.base, self.layout = d_head, base, layout

@@ -53,8 +53,8 @@ def test_a_cycle_later_nothing_has_changed(period, turns, start):
         (lambda: Cyclic(2, 4).add(torch.zeros(1, 3, 6), torch.arange(3)), "made for 4 features and met 6"),
         (lambda: PlaceAndDepth(2, 7), "should be even, got 7"),
         (lambda: PlaceAndDepth(0, 8), "at least one head"),
-        (lambda: PlaceAndDepth(2, 8, base=0.0), "above 0; got 0.0"),
-        (lambda: PlaceAndDepth(2, 8, base=float("nan")), "above 0; got nan"),
+        (lambda: PlaceAndDepth(2, 8, base=0.0), "base should be above 0, got 0.0"),
+        (lambda: Rotary(8, float("nan")), "base should be above 0, got nan"),
     ],
 )
 def test_what_cannot_be_is_said(call, sentence):
