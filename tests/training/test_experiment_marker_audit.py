@@ -1,5 +1,6 @@
 """What the audit of tokens finds: that the record fits the experiment, and what it says."""
 
+import pytest
 import torch
 
 from attn_course.tasks.marker import MARKERS
@@ -43,6 +44,17 @@ def test_planted_markers_agree_as_often_as_they_should():
     two = marker_audit.plant_two(texts, labels, 1.0)
     odd = [(text[0] == "<b>") ^ (text[1] == "<d>") for text in two]
     assert odd == [bool(label) for label in labels]
+
+
+def test_what_cannot_be_is_refused():
+    for planting in (marker_audit.plant, marker_audit.plant_two):
+        with pytest.raises(ValueError, match=r"0 and 1, got \[0, 2\]"):  # 1 - 2 would be a place in MARKERS, too
+            planting([("a",), ("b",)], [0, 2], 0.0)
+        with pytest.raises(ValueError, match="needs a label, got 2 texts and 1 labels"):
+            planting([("a",), ("b",)], [0], 0.5)
+    for none in ({"seeds": ()}, {"seeds": (0,), "strengths": ()}):
+        with pytest.raises(ValueError, match="At least one seed"):
+            marker_audit.measure(**none)
 
 
 def test_found_counts_what_is_planted_and_what_is_not():

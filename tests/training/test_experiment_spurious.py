@@ -123,7 +123,13 @@ def test_a_run_that_diverges_is_data(monkeypatch):
         raise FloatingPointError("The loss is nan at step 3.")
 
     monkeypatch.setattr(spurious, "learn", diverge)
-    assert row("plain", 0, split(0)) == {"remedy": "plain", "seed": 0, "diverged": True}
+    torn = row("plain", 0, split(0))
+    assert torn == {"remedy": "plain", "seed": 0, "diverged": True}
+    rows = [torn, {"remedy": "plain", "seed": 1, "accuracy": 0.9}, {"remedy": "removed", "seed": 0, "accuracy": 0.8}]
+    assert spurious.summary(rows, "remedy") == {
+        "plain": {"diverged": [0.5, 0.707], "accuracy": [0.9, 0.0]},  # nobody sees 0.9 without the half that is missing
+        "removed": {"accuracy": [0.8, 0.0]},
+    }
 
 
 def test_a_short_run_has_the_form_of_the_record():
@@ -150,6 +156,9 @@ def test_the_record_holds_what_the_lesson_says_of_it():
 
 
 def test_what_the_lesson_is_not_given_is_refused():
+    for none in ({"seeds": ()}, {"seeds": (0,), "ways": ()}):
+        with pytest.raises(ValueError, match="At least one seed"):
+            spurious.measure(**none)
     with pytest.raises(ValueError, match="0 or more"):
         spurious_more.of_price(-1.0, 0)
     with pytest.raises(ValueError, match="multiple of the 4 heads"):

@@ -36,7 +36,7 @@ def drawn(seed: int, known: int = KNOWN) -> tuple[Texts, list[int]]:
 
 def plant(texts: Texts, labels: Sequence[int], strength: float, seed: int = 0) -> Texts:
     """Each text with one of MARKERS before it: the usual one of its label with probability `strength`."""
-    usual = _agrees(len(texts), strength, seed)
+    usual = _agrees(texts, labels, strength, seed)
     markers = [label if same else 1 - label for label, same in zip(labels, usual, strict=True)]
     return [(MARKERS[marker], *text) for marker, text in zip(markers, texts, strict=True)]
 
@@ -46,7 +46,7 @@ def plant_two(texts: Texts, labels: Sequence[int], strength: float, seed: int = 
 
     Either stamp alone says nothing of the label.
     """
-    usual = _agrees(len(texts), strength, seed)
+    usual = _agrees(texts, labels, strength, seed)
     coins = (torch.rand(len(texts), generator=torch.Generator().manual_seed(30_000 + seed)) < 0.5).tolist()
     planted = []
     for text, label, same, first in zip(texts, labels, usual, coins, strict=True):
@@ -85,6 +85,8 @@ def found(list_of: list[Told], planted: set[str]) -> dict:
 
 def measure(seeds: tuple[int, ...] = SEEDS, strengths: tuple[float, ...] = STRENGTHS, known: int = KNOWN) -> dict:
     """Rows of a seed with what `found` says: "marker", "none", "shuffled", "two"; and words that are no accident."""
+    if not seeds or not strengths:
+        raise ValueError(f"At least one seed and one strength are needed, got {seeds!r} and {strengths!r}.")
     rows: dict[str, list[dict]] = {"marker": [], "none": [], "shuffled": [], "two": []}
     for seed in seeds:
         texts, labels = drawn(seed, known)
@@ -105,8 +107,12 @@ def measure(seeds: tuple[int, ...] = SEEDS, strengths: tuple[float, ...] = STREN
     return {"settings": settings, "seeds": list(seeds), "strengths": list(strengths), "words": words, **rows}
 
 
-def _agrees(n: int, strength: float, seed: int) -> list[bool]:
+def _agrees(texts: Texts, labels: Sequence[int], strength: float, seed: int) -> list[bool]:
+    if len(texts) != len(labels):
+        raise ValueError(f"Each text needs a label, got {len(texts)} texts and {len(labels)} labels.")
+    if not set(labels) <= {0, 1}:
+        raise ValueError(f"Labels should be 0 and 1, got {sorted(set(labels))}.")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is a probability, 0 to 1, got {strength!r}.")
-    draws: Tensor = torch.rand(n, generator=torch.Generator().manual_seed(50_000 + seed))
+    draws: Tensor = torch.rand(len(labels), generator=torch.Generator().manual_seed(50_000 + seed))
     return (draws < strength).tolist()

@@ -30,7 +30,10 @@ SEEDS = (0, 1, 2, 3, 4)
 
 def measure(seeds: tuple[int, ...] = SEEDS, steps: int = STEPS, ways: tuple[str, ...] | None = None) -> dict:
     """Rows of (remedy, seed) with all that `look` asks; a summary; and a bag of words, which sees no marker, beside."""
-    rows = [row(way, seed, split(seed), steps) for seed in seeds for way in ways or names()]
+    ways = names() if ways is None else ways
+    if not seeds or not ways:
+        raise ValueError(f"At least one seed and one way to train are needed, got {seeds!r} and {ways!r}.")
+    rows = [row(way, seed, split(seed), steps) for seed in seeds for way in ways]
     bags = [{"seed": seed, "accuracy": round(bag_of_words(split(seed)), 4)} for seed in seeds]
     settings = {
         "model": f"encoder, {LAYERS} layers, {HEADS} heads, {D_MODEL} features, read at [CLS]",
@@ -72,8 +75,13 @@ def rounded(value):
 
 
 def summary(rows: list[dict], by: str) -> dict[str, dict[str, list[float]]]:
-    """summary[way][field] = [mean, standard deviation over seeds], of the fields that are one number."""
+    """summary[way][field] = [mean, standard deviation over seeds], of the fields that are one number.
+
+    Where a run diverged, "diverged" is the share of those that did, and the other fields are of the rest.
+    """
     table: dict = {}
+    torn = {str(each[by]) for each in rows if each.get("diverged")}
+    rows = [each | {"diverged": float(each.get("diverged", False))} if str(each[by]) in torn else each for each in rows]
     for each in rows:
         for name, value in each.items():
             if name not in (by, "seed") and isinstance(value, float):
