@@ -1,5 +1,6 @@
 """How often the doctor is right: the arithmetic, the recording, and a few of its models made anew."""
 
+import copy
 import itertools
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from scipy.stats import binomtest
 
 from attn_course.diagnosis import thresholds
 from attn_course.diagnosis.study import __main__ as study
-from attn_course.diagnosis.study.measure import examined
+from attn_course.diagnosis.study.measure import examine_all, examined, read, tried
 from attn_course.diagnosis.study.patients import SOUND
 from attn_course.diagnosis.study.sets import test as unseen
 from attn_course.diagnosis.study.sick import SICK
@@ -116,3 +117,20 @@ def one_thread():
 def test_the_page_about_the_doctor_says_what_was_recorded():
     page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert how_often_right() in page and by_finding(FOUND) in page
+
+
+def test_the_recording_is_written_a_line_for_each_model():
+    text = (study.FOLDER / f"{NAME}.json").read_text(encoding="utf-8")
+    assert study.written(copy.deepcopy(FOUND)) == text
+    assert sum('"truth": ' in line for line in text.splitlines()) == sum(len(FOUND[name]["rows"]) for name in SETS)
+
+
+def test_an_examination_goes_on_where_it_was_interrupted(tmp_path):
+    patients = [each for each in unseen() if each.kind == "sound: untrained, recall"]
+    file = tmp_path / "lines"
+    examine_all(patients[:1], file)
+    first = file.read_text(encoding="utf-8")
+    examine_all(patients, file)
+    assert file.read_text(encoding="utf-8").startswith(first) and len(read(file)) == len(patients) == 2
+    assert [row["name"] for row in read(file)] == [each.name for each in patients]
+    assert tried(read(file)[0]).gain < 0 and told(read(file)[0]) == []

@@ -6,7 +6,8 @@ from torch import nn
 
 from attn_course.diagnosis.readers import CharacterModel
 from attn_course.diagnosis.run import examine
-from attn_course.diagnosis.study import sick, tasks, unseen
+from attn_course.diagnosis.study import sick, tasks
+from attn_course.diagnosis.study import unseen_tasks as unseen
 from attn_course.diagnosis.study.patients import Case
 from attn_course.diagnosis.study.truth import collapsed, confirmed, decided_by_marker, twins
 from attn_course.diagnosis.trials.asked import NOT_ASKED
