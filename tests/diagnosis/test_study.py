@@ -134,3 +134,10 @@ def test_an_examination_goes_on_where_it_was_interrupted(tmp_path):
     assert file.read_text(encoding="utf-8").startswith(first) and len(read(file)) == len(patients) == 2
     assert [row["name"] for row in read(file)] == [each.name for each in patients]
     assert tried(read(file)[0]).gain < 0 and told(read(file)[0]) == []
+
+
+def test_how_many_of_the_sound_had_learned_is_said():
+    sound = [row["numbers"] for row in FOUND["test"]["rows"] if row["truth"] == SOUND]
+    learned = [each for each in sound if each["guess"] - each["loss"] > thresholds.LEARNED * each["guess"]]
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert f"{len(learned)} of the {len(sound)} sound ones had learned something" in page
