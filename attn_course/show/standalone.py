@@ -79,7 +79,7 @@ def _style(folder: str, names: tuple[str, ...]) -> str:
 
 @cache
 def _script(folder: str, names: tuple[str, ...]) -> str:
-    kit = _read("widgets", "kit.js")
+    kit = _read("widgets", "kit.js") + _read(BASE, "base.js")
     own = "\n".join(_read(folder, f"{name}.js") for name in names)
     return f'(() => {{\n"use strict";\n{kit}\n{own}\n}})();\n'
 

@@ -50,18 +50,24 @@ def mount(page):
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """Opens a doctor's page from the disk, the network cut; fails on an error in the console or a second request."""
+def opened(opened_page):
+    """Opens a doctor's page, as `opened_page` does."""
+    return lambda report, room=None, **options: opened_page(page_of(report, room), **options)
+
+
+@pytest.fixture
+def opened_page(browser, tmp_path):
+    """Opens a page's text from the disk, the network cut; fails on an error in the console or a second request."""
     contexts = []
 
-    def open_(report, width=1280, scheme="light", room=None, **more):
-        file = tmp_path / "report.html"
-        file.write_text(page_of(report, room), encoding="utf-8")
+    def open_(text, width=1280, scheme="light", local=(), **more):
+        file = tmp_path / "page.html"
+        file.write_text(text, encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
         context.set_default_timeout(10_000)
         context.set_offline(True)
         page = context.new_page()
-        wrong = watch(page, local=("data:", file.as_uri()))
+        wrong = watch(page, local=("data:", file.as_uri(), *local))
         contexts.append((context, wrong))
         page.goto(file.as_uri())
         return page

@@ -6,12 +6,20 @@ from itertools import pairwise
 import pytest
 from audits import made
 from test_doctor_page_access import CONTRAST
-from widget_pages import watch
 
 from attn_course import show
 from attn_course.diagnosis.audit import Section, signed
 
 pytestmark = pytest.mark.browser
+RIGHT_ENDS = """table => [...table.rows[1].cells].flatMap((cell, i) => {
+  if (!cell.classList.contains("number")) return [];
+  const end = (node) => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    return Math.round(range.getBoundingClientRect().right);
+  };
+  return [[end(table.rows[0].cells[i]), end(cell)]];
+})"""
 MALICE = "</script><img src=x onerror=window.ran=1><b>bold</b> \u202egnp &lt; \x00"
 
 
@@ -29,25 +37,8 @@ def hostile():
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """Opens an audit from the disk, the network cut; fails on an error in the console or a second request."""
-    contexts = []
-
-    def open_(audit, width=1280, scheme="light"):
-        file = tmp_path / "audit.html"
-        file.write_text(show.audit.page(audit), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(10_000)
-        context.set_offline(True)
-        page = context.new_page()
-        contexts.append((context, watch(page, local=("data:", "blob:", file.as_uri()))))
-        page.goto(file.as_uri())
-        return page
-
-    yield open_
-    for context, wrong in contexts:
-        context.close()
-        assert not wrong, wrong
+def opened(opened_page):
+    return lambda audit, **options: opened_page(show.audit.page(audit), local=("blob:",), **options)
 
 
 def fill(page, audit):
@@ -75,6 +66,8 @@ def test_its_tables_are_the_audits(opened):
         assert table.locator("thead th").all_inner_texts() == list(section.columns)
         rows = table.locator("tbody tr").evaluate_all("rows => rows.map(r => [...r.cells].map(c => c.textContent))")
         assert rows == [list(row) for row in section.rows]
+        ends = table.evaluate(RIGHT_ENDS)  # of a column of numbers the head ends where the numbers do
+        assert ends and all(head == number for head, number in ends), section.title
     assert page.locator("h1").inner_text() == audit.subject
     assert page.locator("section li").all_inner_texts() == list(audit.untested)
 

@@ -1,22 +1,21 @@
 // The audit: tables, questions, a decision, a name. Nothing is kept but on this page, until it is saved.
 
 const audit = JSON.parse(document.getElementById("audit").textContent);
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
-// A label as a reader should see it: no character that hides others or turns them round.
-const shown = (words) =>
-  String(words).replace(UNSEEN, (c) => `<${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`);
 const isNumber = (words) => /^[−-]?\d+(\.\d+)?$/.test(words);
 const list = (names) => names.join(", ");
 
 function table({ title, about, columns, rows }, number) {
   const id = `table-${number}`;
-  const head = columns.map((words) => html("th", { scope: "col" }, shown(words)));
+  const ofNumbers = (column) => rows.every((cells) => isNumber(cells[column]));
+  const head = columns.map((words, column) =>
+    html("th", { scope: "col", class: ofNumbers(column) && "number" }, harmless(words)),
+  );
   const body = rows.map((cells) =>
     html(
       "tr",
       {},
-      html("th", { scope: "row" }, shown(cells[0])),
-      ...cells.slice(1).map((words) => html("td", { class: isNumber(words) && "number" }, shown(words))),
+      html("th", { scope: "row" }, harmless(cells[0])),
+      ...cells.slice(1).map((words) => html("td", { class: isNumber(words) && "number" }, harmless(words))),
     ),
   );
   const scroll = html(
@@ -24,7 +23,8 @@ function table({ title, about, columns, rows }, number) {
     { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": id },
     html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body)),
   );
-  return html("section", {}, html("h2", { id }, shown(title)), html("p", { class: "soft" }, shown(about)), scroll);
+  const said = html("p", { class: "soft" }, harmless(about));
+  return html("section", {}, html("h2", { id }, harmless(title)), said, scroll);
 }
 
 // ---- what is filled in
@@ -34,7 +34,7 @@ function field(name, label, node, missing = label) {
   node.id = `field-${name}`;
   node.addEventListener("input", changed);
   fields.push({ name, missing, node });
-  return html("div", { class: "field" }, html("label", { for: node.id }, shown(label)), node);
+  return html("div", { class: "field" }, html("label", { for: node.id }, harmless(label)), node);
 }
 const area = (rows) => html("textarea", { rows, autocomplete: "off" });
 
@@ -43,7 +43,7 @@ const questions = audit.questions.map(({ name, words }, i) =>
 );
 const choices = audit.decisions.map((words, i) => {
   const input = html("input", { type: "radio", name: "decision", id: `decision-${i}`, value: i, onchange: changed });
-  return html("label", { class: "choice", for: input.id }, input, shown(words));
+  return html("label", { class: "choice", for: input.id }, input, harmless(words));
 });
 const reason = field("reason", "Reason", area(3), "the reason");
 const person = field("name", "Name", html("input", { type: "text", autocomplete: "name" }), "a name");
@@ -90,7 +90,7 @@ function refresh() {
   oath.disabled = open.length > 0;
   const done = oath.checked && !open.length;
   const said = done
-    ? `Signed by ${shown(value("name"))} on ${value("date")}: ${shown(decision())}.`
+    ? `Signed by ${harmless(value("name"))} on ${value("date")}: ${harmless(decision())}.`
     : open.length
       ? `Unsigned: nobody answers for this. Missing: ${list(open)}.`
       : "Unsigned: all is filled in, and nobody has put their name to it yet.";
@@ -109,14 +109,14 @@ function saved() {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-const untested = html("ul", {}, ...audit.untested.map((words) => html("li", {}, shown(words))));
+const untested = html("ul", {}, ...audit.untested.map((words) => html("li", {}, harmless(words))));
 document.getElementById("page").append(
   html(
     "header",
     {},
     html("p", { class: "eyebrow" }, "Audit"),
-    html("h1", {}, shown(audit.subject)),
-    html("p", {}, html("span", { class: "soft" }, "Meant for: "), shown(audit.use)),
+    html("h1", {}, harmless(audit.subject)),
+    html("p", {}, html("span", { class: "soft" }, "Meant for: "), harmless(audit.use)),
     seal,
   ),
   ...audit.sections.map(table),

@@ -29,12 +29,11 @@ function inkFor(colour) {
 
 // A token as a reader should see it: byte-pair marks for spaces gone, and no character that hides or turns others.
 const SEEN = { "\n": "⏎", "\r": "⏎", "\t": "⇥" };
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
 function word(token) {
-  const plain = String(token)
+  const spaced = String(token)
     .replace(/[\u0120\u2581]/g, " ")
-    .replace(/\u010a/g, "\n")
-    .replace(UNSEEN, (c) => SEEN[c] ?? `<${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}>`);
+    .replace(/\u010a/g, "\n");
+  const plain = harmless(spaced, SEEN);
   return plain.length > 1 ? plain.replace(/^ /, "") : plain;
 }
 const clip = (words, most) =>
