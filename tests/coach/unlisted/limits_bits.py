@@ -29,6 +29,13 @@ def shifted(logits, odd):
 
 
 WRONG = [
+    # the second part alone in bits
+    (
+        lambda logits, odd: (-margin(logits, odd)).clamp(min=0) + (1 + (-logits.abs()).exp()).log() / math.log(2),
+        "a logit of 2 for an even string costs at least 2.885 bits",
+    ),
+    # what a halved tanh takes for the probability
+    (lambda logits, odd: right(2 * logits, odd), "it should be 0.6839, yours is 0.4519"),
     # what the shifted softmax gives the other answer
     (lambda logits, odd: right(logits, ~odd), "The sign: you charge the right answers."),
     # a small number inside the logarithm

@@ -40,6 +40,13 @@ def in_place(model, bits):
 
 
 WRONG = [
+    # between one flip and the next
+    (
+        lambda model, bits: (lambda out: (out - out.roll(1, 0)).norm(dim=-1))(
+            model(bits[None] ^ torch.eye(len(bits), dtype=bits.dtype))
+        ),
+        "it should be 0.5, yours is 1",
+    ),
     (in_place, "Your function changes bits in place"),
     # one number, the greatest
     (lambda model, bits: right(model, bits).max(), "Your output has shape (), it should have (2,)"),

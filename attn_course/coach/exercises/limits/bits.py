@@ -141,7 +141,8 @@ TASK = Task(
         ),
         Mistake(
             "size_of_the_margin",
-            "You took the size of the logit, so that sure and wrong is as good as sure and right. A margin has a sign.",
+            "In yours sure and wrong is as good as sure and right. Either you took the size of the logit, and a margin "
+            "has a sign; or you took log(1 + e^{−|m|}) alone, which for m < 0 has still to be given its −m.",
             _with(margin=lambda logits, odd: logits.abs()),
         ),
         Mistake(

@@ -122,6 +122,17 @@ TASK = Task(
             _with(strings=lambda bits: bits[None] | torch.eye(len(bits), dtype=bits.dtype)),
         ),
         Mistake(
+            "negated",
+            "You turned the sign: 1 became −1, which is no bit, and 0 stayed 0. The other bit is 1 − bit.",
+            _with(strings=lambda bits: bits[None] * (1 - 2 * torch.eye(len(bits), dtype=bits.dtype))),
+        ),
+        Mistake(
+            "not_of_a_whole_number",
+            "`~` turns every binary digit of a whole number: ~0 is −1 and ~1 is −2, and neither is a bit. The other "
+            "bit is 1 − bit, or bit ^ 1.",
+            _with(strings=lambda bits: bits[None] ^ -torch.eye(len(bits), dtype=bits.dtype)),
+        ),
+        Mistake(
             "removed",
             "You took the token out, which makes the string shorter and moves all that follow. Flip it, and leave the "
             "rest where it is.",
@@ -131,6 +142,11 @@ TASK = Task(
             "squared",
             "This is the square of the change. Its size is the root of the sum of squares.",
             _with(size=lambda after, before: (after - before).square().sum(-1)),
+        ),
+        Mistake(
+            "root_mean_square",
+            "This is the root of the *mean* of squares. The norm is the root of their sum.",
+            _with(size=lambda after, before: (after - before).square().mean(-1).sqrt()),
         ),
         Mistake(
             "sum_of_the_changes",

@@ -177,6 +177,18 @@ TASK = Task(
             _with_a_stack(lambda stack: stack.pop(), fresh=False),
         ),
         Mistake(
+            "depth_before",
+            "You compare the depth *before* both brackets. A closing bracket is one deeper before than outside; "
+            "compare its depth after it has closed with the other's before it opens.",
+            _with(level=lambda opens: _depth(opens) - torch.where(opens, 1, -1)),
+        ),
+        Mistake(
+            "place_in_the_list",
+            "This is the partner's place in your list of open brackets. Asked is its place in the string: put that "
+            "into the list, and answer with what you take off.",
+            _with_a_stack(lambda stack: (len(stack) - 1, stack.pop())[0]),
+        ),
+        Mistake(
             "how_far_back",
             "This is how far back the partner stands. Asked is its place, counted from 0.",
             _with(last=lambda found, opens: torch.where(found >= 0, torch.arange(opens.shape[-1]) - found, -1)),

@@ -154,6 +154,24 @@ TASK = Task(
             _with(count=lambda bits: bits.mean(-1, keepdim=True)),
         ),
         Mistake(
+            "cls_is_a_one",
+            "You counted [CLS] among the ones, so every string is answered as if it had one more. It takes its share "
+            "of the look like every token, and brings 0 home: k/(n + 1).",
+            _with(count=lambda bits: (bits.sum(-1, keepdim=True) + 1) / (bits.shape[-1] + 1)),
+        ),
+        Mistake(
+            "cls_not_looked_at",
+            "Your second look leaves [CLS] out. It looks at itself too, at place n, and a string of nothing but ones "
+            "points there.",
+            _with(look=lambda scores, lit: _look(scores[:-1], lit[:, :-1])),
+        ),
+        Mistake(
+            "one_sided_scores",
+            "Your heads score c on one side and 0 on the other. The other side has −c, so the weights stand as e^c to "
+            "e^{−c}.",
+            _with(look=lambda scores, lit: _look(scores.relu(), lit)),
+        ),
+        Mistake(
             "from_one",
             "You count places from 1. The first is 0, or a string without a one would have nowhere to point.",
             _with(places=lambda bits: _places(bits) + _one(bits)),

@@ -141,6 +141,23 @@ TASK = Task(
             _with(near=_gains_little),
         ),
         Mistake(
+            "the_longest",
+            "You took the longest context that is near. That is always all of it; asked is the smallest.",
+            _with(pick=lambda near: (near * torch.arange(1, near.shape[-1] + 1)).amax(-1)),
+        ),
+        Mistake(
+            "counted_from_the_end",
+            "This is how many contexts at the end are near. The first of them is asked for: of n contexts, n less that "
+            "number, and one more.",
+            _with(pick=lambda near: near.flip(-1).long().cumprod(-1).sum(-1)),
+        ),
+        Mistake(
+            "tolerance_taken_away",
+            "You took the tolerance away from the last loss, so that not even the whole context is near. A window may "
+            "cost a little more: add it.",
+            _with(near=lambda losses, t: losses <= losses[..., -1:] - t),
+        ),
+        Mistake(
             "how_many_near",
             "This is how many contexts are near. Asked is the smallest of them from which on all are.",
             _with(pick=lambda near: near.long().sum(-1)),
