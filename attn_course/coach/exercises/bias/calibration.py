@@ -85,6 +85,16 @@ def _centres(right: Tensor, sure: Tensor, at: Tensor, bins: int) -> tuple[Tensor
     return torch.bincount(at, right, bins) / count - (torch.arange(bins) + 0.5) / bins, count
 
 
+def _too_sure_only(right: Tensor, sure: Tensor, at: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    gaps, count = _gaps(right, sure, at, bins)
+    return gaps.clamp(max=0), count
+
+
+def _every_class(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    truth = torch.nn.functional.one_hot(labels, probabilities.shape[1])
+    return truth.double().flatten(), probabilities.flatten()
+
+
 def _equal_sizes(confidence: Tensor, bins: int) -> Tensor:
     """Bins with equally many examples instead of equally wide ones."""
     return confidence.argsort().argsort() * bins // len(confidence)
@@ -210,6 +220,18 @@ TASK = Task(
             "centres",
             "You compared accuracy with the middle of the bin. Take the mean confidence of the examples in it.",
             _with(gaps=_centres),
+        ),
+        Mistake(
+            "too_sure_only",
+            "You counted the bins in which the model is too sure. Where it is not sure enough confidence is off as "
+            "well: take the absolute value.",
+            _with(gaps=_too_sure_only),
+        ),
+        Mistake(
+            "every_class",
+            "You sorted every probability of a row into the bins. Only the largest speaks: it is what the model says "
+            "of its answer.",
+            _with(sure=_every_class),
         ),
         Mistake(
             "greatest_gap",

@@ -113,6 +113,17 @@ TASK = Task(
             _with(raised=lambda q, power: q + power),
         ),
         Mistake(
+            "softmax_of_weights",
+            "You put the old weights beside step · loss into a softmax. It takes e to the power of both: put their "
+            "*logarithms* there.",
+            _with(raised=lambda q, power: (q + power).softmax(0)),
+        ),
+        Mistake(
+            "first_order",
+            "You multiplied by 1 + step · loss. That is near e^(step · loss) for small steps only.",
+            _with(raised=lambda q, power: q * (1 + power)),
+        ),
+        Mistake(
             "no_exponential",
             "You multiplied by step · loss itself. A group without loss, or not in the batch, would be at 0 for ever: "
             "multiply by e^(step · loss).",

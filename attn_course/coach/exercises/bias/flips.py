@@ -164,13 +164,19 @@ TASK = Task(
             ),
         ),
         Mistake(
+            "one_less",
+            "This is 1 less the share that change: the share of answers that *stay*.",
+            lambda model, tokens, marks: 1 - _with()(model, tokens, marks),
+        ),
+        Mistake(
             "first_place_only",
             "Only the first place of each row is looked at. A mark may stand anywhere.",
             _with(swap=_first_place),
         ),
         Mistake(
             "one_mark_a_row",
-            "Only the first mark of a row is exchanged, so that a row with two holds both kinds afterwards.",
+            "Not every mark of a row is exchanged at once. A row with two of them would hold both kinds afterwards: "
+            "exchange all of its marks, then ask the model once.",
             _with(swap=_one_a_row),
         ),
         Mistake(

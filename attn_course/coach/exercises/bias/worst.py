@@ -57,6 +57,16 @@ def _all_pairs(share: Callable) -> Callable:
     return answer
 
 
+def _python_min(said: Tensor, labels: Tensor, marks: Tensor) -> float:
+    """Every pair in turn, empty ones too, under the min that passes NaN over unless it comes first."""
+    pairs = [(label, mark) for label in range(int(labels.max()) + 1) for mark in range(int(marks.max()) + 1)]
+    return min((said == labels)[(labels == a) & (marks == b)].double().mean().item() for a, b in pairs)
+
+
+def _sum_as_key(said: Tensor, labels: Tensor, marks: Tensor) -> Tensor:
+    return labels + marks
+
+
 def _in_range(out: float, said: Tensor, labels: Tensor, marks: Tensor) -> str | None:
     if -1e-9 <= out <= 1 + 1e-9:
         return None
@@ -95,6 +105,7 @@ TASK = Task(
         ),
         _case("5 examples, every answer right in one group", *_of([0, 0, 1, 1, 0], [0, 0, 1, 1, 1], [0, 1, 0, 1, 1])),
         _case("5 examples, label 1 never with mark 0", *_of([0, 0, 1, 1, 0], [0, 0, 0, 1, 1], [0, 1, 1, 1, 1])),
+        _case("4 examples, label 0 never with mark 0", *_of([0, 1, 1, 0], [0, 1, 1, 1], [1, 0, 0, 1])),
         _case(
             "9 examples, the smallest group is not the worst",
             *_of([0, 0, 0, 0, 1, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1, 1, 1, 0]),
@@ -148,6 +159,18 @@ TASK = Task(
             "empty_is_nan",
             "A pair that never occurs gives 0 / 0, and one NaN makes the minimum NaN. Leave empty groups out.",
             _all_pairs(lambda right, count: right / count),
+        ),
+        Mistake(
+            "empty_by_order",
+            "A pair that never occurs gives NaN, and what Python's min makes of it depends on the order: first it "
+            "stays, later it is passed over. Leave empty groups out.",
+            _python_min,
+        ),
+        Mistake(
+            "one_number_for_two_pairs",
+            "You added label and mark to number the groups. Then (0, 1) and (1, 0) are one group: give each pair a "
+            "number of its own, label · (number of marks) + mark.",
+            _with(groups=_sum_as_key),
         ),
         Mistake(
             "mean_of_groups",
