@@ -101,3 +101,13 @@ def test_what_has_the_focus_keeps_jupyterlabs_shortcuts_out(mount, make):
         inside = "document.activeElement.closest('.attn') && document.activeElement"
         assert shown.page.evaluate(f"({inside})?.dataset.lmSuppressShortcuts ?? 'outside'") in ("true", "outside")
     assert shown.root.locator("[data-lm-suppress-shortcuts=true]").count() >= 4
+
+
+@pytest.mark.parametrize("name", ["limits", "waste", "pruning", "pruning, layers"])
+def test_words_in_pictures_can_be_read_on_a_telephone(mount, page, name):
+    """A picture that shrinks takes its words with it, unless they are made larger."""
+    page.set_viewport_size({"width": 360, "height": 800})
+    shown = mount(WIDGETS[name]())
+    size = "t => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a"
+    sizes = [words.evaluate(size) for words in shown.root.locator("svg text:visible").all()]
+    assert len(sizes) > 5 and min(sizes) > 9.2

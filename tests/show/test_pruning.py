@@ -15,6 +15,16 @@ def test_it_is_told_in_few_bytes_and_says_what_it_holds():
     assert repr(PruningWidget(models=["language"])).endswith("12 heads, 3 layers)")
 
 
+def test_layers_that_are_gone_are_there_and_told_once():
+    assert PruningWidget(gone=[1, 0, 1]).gone == [1, 0]
+    for gone in ([6], [-1]):
+        with pytest.raises(traitlets.TraitError, match=rf"gone names layers, 0 to 5; got {gone[0]}"):
+            PruningWidget(gone=gone)
+    for models in ([], ["BERT"], "language"):
+        with pytest.raises(ValueError, match="a list of one or more of MiniLM, language"):
+            PruningWidget(models)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"model": 2}, {"layer": 6}, {"head": 12}, {"model": 1, "layer": 3}, {"point": -1}, {"what": "neurons"}]
 )

@@ -60,6 +60,8 @@ def test_six_heads_on_a_long_text_take_few_bytes():
     [
         (lambda: waste([], heads=[(0, 0)]), "at least one reading and one head"),
         (lambda: waste(reading(), heads=[]), "at least one reading and one head"),
+        (lambda: waste(reading(), heads=(0, 1)), r"as in heads=\[\(0, 2\)\]; got 0"),
+        (lambda: WasteWidget([]), "no text to show"),
         (lambda: waste(reading(), heads=[(0, 2)]), r"6 tokens has no head \(0, 2\)"),
         (lambda: waste(reading(), heads=[(1, 0)]), r"6 tokens has no head \(1, 0\)"),
         (lambda: waste(reading(), heads=[(0, 0)], names=["a", "b"]), "1 readings and 2 names"),
@@ -73,6 +75,6 @@ def test_what_cannot_be_shown_is_refused(make, said):
 
 
 def test_traits_out_of_range_are_refused():
-    for wrong in ({"text": 2}, {"head": 2}, {"head": -1}, {"exponent": 2.0}):
+    for wrong in ({"text": 2}, {"head": 2}, {"head": -1}, {"exponent": 2.0}, {"exponent": float("nan")}):
         with pytest.raises(traitlets.TraitError):
             WasteWidget(**wrong)

@@ -127,6 +127,7 @@ def test_a_head_that_does_not_fit_its_tokens_is_refused(wrong):
         (LimitsWidget, {"bits": [0, 1], "length": 1}, "2 bits or more; got 1"),
         (LimitsWidget, {"bits": []}, "1 to 16 bits can be turned over, got 0"),
         (LimitsWidget, {"length": 1001}, "length"),
+        (LimitsWidget, {"bits": [0, 2]}, "A bit is 0 or 1, got 2"),
         (LimitsWidget, {"question": "last"}, "question"),
         (OrderWidget, {"d": 6}, "d should be 4, 8, 16, 32 or 64, got 6"),
         (OrderWidget, {"heads": 4, "head": 4}, "head should be 0 to 3, got 4"),

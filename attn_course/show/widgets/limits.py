@@ -40,6 +40,8 @@ class LimitsWidget(Widget):
             raise ValueError(
                 f"1 to {MOST} bits can be turned over, got {len(bits)}; a longer string is made by length=…."
             )
+        if strange := [bit for bit in bits if bit not in (0, 1)]:
+            raise ValueError(f"A bit is 0 or 1, got {strange[0]!r}.")
         length = state.setdefault("length", max(len(bits), 10))
         if length < len(bits):
             raise ValueError(f"length is that of the whole string, {len(bits)} bits or more; got {length}.")

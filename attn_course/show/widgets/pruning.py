@@ -88,6 +88,8 @@ class PruningWidget(Widget):
     shade = traitlets.Enum(MEASURES, default_value="drift").tag(sync=True)
 
     def __init__(self, models: Sequence[str] = MODELS, **state):
+        if isinstance(models, str) or not models or not set(models) <= set(MODELS):
+            raise ValueError(f"models should be a list of one or more of {', '.join(MODELS)}; got {models!r}.")
         super().__init__(models=[told(name) for name in models], **state)
 
     @traitlets.validate("model", "layer", "head")
@@ -97,6 +99,13 @@ class PruningWidget(Widget):
         if not 0 <= proposal.value < count:
             raise traitlets.TraitError(f"{proposal.trait.name} should be 0 to {count - 1}, got {proposal.value}.")
         return proposal.value
+
+    @traitlets.validate("gone")
+    def _layers(self, proposal):
+        count = max(len(model["saved"]["blocks"]) for model in self.models)
+        if strange := [layer for layer in proposal.value if not 0 <= layer < count]:
+            raise traitlets.TraitError(f"gone names layers, 0 to {count - 1}; got {strange[0]}.")
+        return list(dict.fromkeys(proposal.value))
 
     @traitlets.validate("order")
     def _known(self, proposal):

@@ -24,7 +24,7 @@ function pruned(state) {
       parameters: curve.parameters[point],
     };
   }
-  const gone = [...new Set(state.gone)].filter((layer) => layer < model.saved.blocks.length).sort((a, b) => a - b);
+  const gone = [...new Set(state.gone)].filter((layer) => layer in model.saved.blocks).sort((a, b) => a - b);
   const { loss, drift } = without(model, state.what, gone);
   const saved = gone.reduce((sum, layer) => sum + model.saved[state.what][layer], 0);
   return { model, whole, gone, removed: gone.length, loss, drift, parameters: model.parameters - saved };

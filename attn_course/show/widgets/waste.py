@@ -1,5 +1,6 @@
 """Lesson 14: which weights of a head are small, what they hold together, and what its output is without them."""
 
+import math
 from collections.abc import Sequence
 
 import traitlets
@@ -27,6 +28,8 @@ def waste(readings, heads: Sequence[tuple[int, int]], names: Sequence[str] | Non
     readings = [readings] if isinstance(readings, Reading) else list(readings)
     if not readings or not heads:
         raise ValueError("Give at least one reading and one head: waste([load().read(text)], heads=[(0, 2)]).")
+    if strange := [each for each in heads if not isinstance(each, Sequence) or len(each) != 2]:
+        raise ValueError(f"A head is told as (layer, head), as in heads=[(0, 2)]; got {strange[0]!r}.")
     names = [f"{len(reading.tokens)} tokens" for reading in readings] if names is None else list(names)
     if len(names) != len(readings):
         raise ValueError(f"There are {len(readings)} readings and {len(names)} names: give one to each.")
@@ -106,6 +109,10 @@ class WasteWidget(Widget):
     rescale = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self, texts: Sequence[dict] | None = None, **state):
+        if texts is not None and not texts:
+            raise ValueError(
+                "There is no text to show. Make the widget with waste(readings, heads), or leave texts out."
+            )
         super().__init__(texts=plain_texts() if texts is None else list(texts), **state)
 
     @traitlets.validate("text", "head")
@@ -113,6 +120,12 @@ class WasteWidget(Widget):
         count = len(self.texts) if proposal.trait.name == "text" else len(self.texts[0]["heads"])
         if not 0 <= proposal.value < count:
             raise traitlets.TraitError(f"{proposal.trait.name} should be 0 to {count - 1}, got {proposal.value}.")
+        return proposal.value
+
+    @traitlets.validate("exponent")
+    def _number(self, proposal):
+        if math.isnan(proposal.value):
+            raise traitlets.TraitError("exponent is log₁₀ of ε, from −4 to 1; got NaN.")
         return proposal.value
 
     def describe(self) -> str:
