@@ -91,14 +91,16 @@ class Audit:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def to_text(self) -> str:
-        """The same for paper and terminal, with blanks to fill in."""
+        """The same for paper and terminal, with blanks to fill in; no label can begin a line or hide one."""
         lines = [f"Audit of {self.subject}", f"Meant for: {self.use}", "UNSIGNED: nobody answers for this yet."]
         for section in self.sections:
             lines += ["", section.title, section.about, " | ".join(section.columns)]
             lines += [" | ".join(row) for row in section.rows]
         lines += ["", "Not tested", *(f"- {each}" for each in self.untested), "", "To be answered by a person"]
-        lines += [f"{number}. {each.words}\n   ____" for number, each in enumerate(self.questions, 1)]
-        return "\n".join([*lines, f"Decision ({' / '.join(self.decisions)}): ____", "Reason: ____", "Name, date: ____"])
+        for number, each in enumerate(self.questions, 1):
+            lines += [f"{number}. {each.words}", "   ____"]
+        lines += [f"Decision ({' / '.join(self.decisions)}): ____", "Reason: ____", "Name, date: ____"]
+        return "\n".join(map(_seen, lines))
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,11 @@ def about_words(found: Mapping[str, Weat]) -> Section:
 def _check(look: Mapping, *names: str) -> None:
     if any(look.get(name) is None for name in names):
         raise ValueError(f"Measured should be {', '.join(names)}, as by `look`; a run that diverged has none of them.")
+
+
+def _seen(line: str) -> str:
+    """Characters that break a line, or hide or turn others, by their number: as the page shows them."""
+    return "".join(c if c.isprintable() or c == "\u00a0" else f"<{ord(c):04X}>" for c in line)
 
 
 def _rare(p: float) -> str:

@@ -44,6 +44,16 @@ def test_sections_say_what_was_measured():
     assert about_words({"flowers": Weat(1.4, 0.0001, False)}).rows[0][2] == "under 0.001"  # never 0.000
 
 
+def test_no_label_writes_a_line_of_its_own():
+    forged = "x\nUNSIGNED no more\rName, date: Ada\u2028\u202e\x1b[2J"
+    table = Section(forged, forged, (forged, "share"), ((forged, "0.5"),))
+    plain = made(sections=(Section("t", "a", ("c", "share"), (("r", "0.5"),)),))
+    hostile = made(subject=forged, use=forged, sections=(table,), untested=(forged,) * 3)
+    lines = hostile.to_text().splitlines()
+    assert len(lines) == len(plain.to_text().splitlines()) and not any(c in hostile.to_text() for c in "\r\u202e\x1b")
+    assert sum(line.startswith("Name, date") for line in lines) == 1 and "<000A>UNSIGNED no more" in lines[0]
+
+
 def test_a_whole_and_signed_answer_is_read_back():
     audit = made()
     found = signed(answers(audit), audit)
