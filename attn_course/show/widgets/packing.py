@@ -30,8 +30,7 @@ def packed_head(
 ) -> dict | None:
     """One head as the browser reads it; None if softmax(qkᵀ·scale) is not its weights: a bias, a soft-cap, a sink."""
     a, b = _balanced(q.double() * scale, k.double(), seen)
-    step = _widest_step(a, b, seen, weights.double())
-    return None if step is None else {"step": step, "q": _packed(a / step), "k": _packed(b / step)}
+    return _packed_pair(a, b, _widest_step(a, b, seen, weights.double()))
 
 
 def packed_fine_head(
@@ -43,13 +42,7 @@ def packed_fine_head(
 ) -> dict | None:
     """The same with more bits, so that small weights are right as well: to `RELATIVE` of each above a millionth."""
     a, b = _balanced(q.double() * scale, k.double(), seen)
-    step = max(a.abs().max().item(), b.abs().max().item(), 1e-30) / 2**12
-    found = _weights_of((a / step).round() * step, (b / step).round() * step, seen)
-    large = weights > 1e-6
-    off = ((found - weights.double()).abs() / weights.double().clamp(min=1e-6))[large]
-    if off.numel() and off.max() > RELATIVE:
-        return None
-    return {"step": step, "q": _packed(a / step), "k": _packed(b / step)}
+    return _packed_pair(a, b, _fine_step(a, b, seen, weights.double()))
 
 
 def packed_weights(weights: Float[Tensor, "query key"]) -> dict:
@@ -83,13 +76,28 @@ def _widest_step(a: Tensor, b: Tensor, seen: Tensor | None, weights: Tensor) -> 
         return None
     step = largest / 2**6
     for _ in range(TRIES):
-        off = _off((a / step).round() * step, (b / step).round() * step, seen, weights)
+        off = _off(_rounded(a, step), _rounded(b, step), seen, weights)
         if off <= TOLERANCE:
             return step
         step *= max(0.1, 0.9 * TOLERANCE / off)
         if largest / step > 2**20:
             return None
     return None
+
+
+def _fine_step(a: Tensor, b: Tensor, seen: Tensor | None, weights: Tensor) -> float | None:
+    step = max(a.abs().max().item(), b.abs().max().item(), 1e-30) / 2**12
+    found = _weights_of(_rounded(a, step), _rounded(b, step), seen)
+    off = ((found - weights).abs() / weights.clamp(min=1e-6))[weights > 1e-6]
+    return None if off.numel() and off.max() > RELATIVE else step
+
+
+def _rounded(values: Tensor, step: float) -> Tensor:
+    return (values / step).round() * step
+
+
+def _packed_pair(a: Tensor, b: Tensor, step: float | None) -> dict | None:
+    return None if step is None else {"step": step, "q": _packed(a / step), "k": _packed(b / step)}
 
 
 def _balanced(q: Tensor, k: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
