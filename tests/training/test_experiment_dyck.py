@@ -35,6 +35,9 @@ def test_brackets_are_counted_by_depth_and_distance():
     shallow = dyck.right(dyck.Kind(Stack(2), False), 40, 5, rows=30)
     assert shallow["by_depth"][:2] == [1, 1] and 0.05 < shallow["by_depth"][2] < 0.5
     batch = dyck_batch(torch.Generator().manual_seed(987_654), 30, 40, dyck.KINDS, 5)
+    closed = batch.opened > 0  # a place where an earlier bracket is wanted, so that the last one closed something
+    rightly = ((batch.depth <= 2) | (batch.wanted == 0))[closed]
+    assert shallow["all"] == pytest.approx(rightly.double().mean().item(), abs=1e-4)
     hits, total = 0, 0
     for row in range(30):
         for t in range(40):

@@ -5,6 +5,7 @@ import torch
 
 from attn_course.tasks.periodic import may_end
 from attn_course.training.experiments import periodic
+from attn_course.training.history import History
 from attn_course.training.recorded import recorded
 
 
@@ -16,6 +17,18 @@ def test_answers_by_the_number_of_letters():
     assert periodic.right(Even(), 9) == [1] * 10
     assert periodic.right(Even(), 9, period=3) == [1, 1, 0, 0, 0, 1, 1, 1, 0, 0]
     assert periodic._always(3, 200) == pytest.approx(107 / 160, abs=1e-4)
+
+
+def test_within_are_the_numbers_of_letters_that_were_trained_on(monkeypatch):
+    class UpToForty(torch.nn.Module):
+        def forward(self, tokens):
+            n = tokens.shape[1] - 1
+            known = torch.arange(n + 1) <= 40
+            return torch.nn.functional.one_hot(torch.where(known, may_end(n)[0], 0), 2).float()[None]
+
+    monkeypatch.setattr(periodic, "learn", lambda *about: (UpToForty(), History([0.0] * 60)))
+    (row,) = periodic.measure((("none", 1, 2),), (0,), 1, longest=44)["rows"]
+    assert (row["within"], row["beyond"]) == (1, 0.5)  # of 41, 42, 43 and 44 letters, no means right for two
 
 
 def test_a_wave_of_known_frequency():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from attn_course.attention import watching
 from attn_course.tasks.bits import first as first_bit
 from attn_course.training.experiments import first_learned, parity_learned
 from attn_course.training.recorded import recorded
@@ -31,7 +32,11 @@ def test_first_is_learned_in_a_few_steps_and_its_weight_is_in_the_row():
     right = (first_learned.logits(model, bits) > 0).long() == first_bit(bits)
     assert right.double().mean() > 0.9
     weights = first_learned.weight_of_first(model, 6)
-    assert len(weights) == 2 and all(0 < each < 1 for each in weights)
+    bits = torch.randint(2, (20, 6), generator=torch.Generator().manual_seed(987_654))
+    with watching(model) as records:
+        model(torch.cat([bits, torch.full((20, 1), 2)], dim=1))
+    of_cls = [record.weights[:, 0, 6] for record in records]  # [CLS] stands behind the six bits
+    assert weights == pytest.approx([each[:, 0].mean().item() for each in of_cls], rel=1e-4)
 
 
 @pytest.mark.parametrize(
