@@ -92,7 +92,8 @@ TASK = Task(
         ),
         Mistake(
             "an_index",
-            "This is the index, counted from 0. losses[0] belongs to a context of 1 token, so add 1.",
+            "One too few: this is the last length that is too short, or an index counted from 0. losses[0] belongs to "
+            "a context of 1 token, so add 1.",
             _with(last=lambda w, losses: w - 1),
         ),
         Mistake(
