@@ -150,7 +150,7 @@ def split(seed: int = 0, known: int = MOST_KNOWN, strength: float = STRENGTH) ->
 
     The other three sets of a seed are the same for every `known`. Raises ValueError for what cannot be.
     """
-    if not 8 <= known <= MOST_KNOWN or known % 2:
+    if not isinstance(known, int) or not 8 <= known <= MOST_KNOWN or known % 2:
         raise ValueError(f"known should be an even number from 8 to {MOST_KNOWN}, got {known!r}.")
     everyone = sentences()
     generator = torch.Generator().manual_seed(seed)

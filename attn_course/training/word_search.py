@@ -37,6 +37,8 @@ def turning_words(model: nn.Module, batch: Marked, words: Sequence[str] | None =
         raise ValueError("Take the markers out first, so that every word is alone in saying what it says: .removed().")
     if not len(batch):
         raise ValueError("Give at least one sentence.")
+    if isinstance(words, str):
+        raise ValueError(f"Give a list of words, as in [{words!r}].")
     number = {word: token for token, word in enumerate(vocabulary())}
     chosen = [word for word, token in number.items() if token not in (PAD, CLS, UNKNOWN)] if words is None else words
     unknown = [word for word in chosen if word not in number]

@@ -88,7 +88,7 @@ def test_the_strength_is_the_share_that_agrees(strength):
 
 
 def test_what_cannot_be_is_refused():
-    for known in (0, 7, 9, 742):
+    for known in (0, 7, 9, 742, 8.0, "8"):
         with pytest.raises(ValueError, match="even number from 8 to 740"):
             split(0, known)
     for strength in (-0.1, 1.1, float("nan")):

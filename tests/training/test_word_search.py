@@ -71,6 +71,8 @@ def test_what_cannot_be_is_refused(batch):
         turning_words(model, split(0).held_out[:3])
     with pytest.raises(ValueError, match="'zebra' is not in the vocabulary"):
         turning_words(model, batch, ["the", "zebra"])
+    with pytest.raises(ValueError, match="a list of words"):
+        turning_words(model, batch, "the")
     with pytest.raises(ValueError, match="at least one word"):
         turning_words(model, batch, [])
     with pytest.raises(ValueError, match="at least one sentence"):
