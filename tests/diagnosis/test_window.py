@@ -102,6 +102,8 @@ def test_units_and_errors_are_those_of_the_definitions():
 def test_a_model_that_gives_no_numbers_has_no_window():
     nothing = loss_by_context(lambda tokens: torch.full((*tokens.shape, 5), math.nan), drawn(6), (1, 2, 4))
     assert nothing.used() is None
+    middle = torch.tensor([[3.0, 3.1], [math.nan, 2.0], [1.0, 1.1]])
+    assert ContextLoss((1, 2, 4), middle).used() is None
 
 
 def test_a_gain_within_the_noise_is_none():
