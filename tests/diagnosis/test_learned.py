@@ -122,6 +122,32 @@ def test_a_sink_that_takes_what_is_needed():
     assert found(replace(SOUND, looks=(look,), longer=(), evictions=(replace(SINK, value=1.5),))) == {}
 
 
+def test_a_key_that_takes_much_more_than_what_is_needed_need_not_be_small():
+    key = replace(SINK, value=0.7)
+
+    def said(resting, value=0.7):
+        look = replace(LOOK, needed=0.33, irrelevant=0.02, resting=resting)
+        return list(found(replace(SOUND, looks=(look,), longer=(), evictions=(replace(key, value=value),))))
+
+    assert said(0.6) == ["sick-sink"] and said(0.45) == [] and said(0.6, value=1.2) == []
+    assert said(0.45, value=0.4) == ["sick-sink"]
+
+
+def test_who_knows_the_answers_and_looks_more_at_noise_is_underloaded_and_who_still_learns_is_not():
+    looks = (replace(LOOK, needed=0.3, irrelevant=0.45),)
+    assert list(found(replace(SOUND, looks=looks, longer=(), loss=0.01))) == ["underload"]
+    assert found(replace(SOUND, looks=looks, longer=(), loss=0.5)) == {}
+    assert found(replace(SOUND, looks=(replace(looks[0], needed=0.42),), longer=(), loss=0.01)) == {}
+    assert found(replace(SOUND, looks=(replace(looks[0], irrelevant=0.34),), longer=(), loss=0.01)) == {}
+
+
+def test_heads_that_drifted_are_one_if_the_model_depends_on_what_they_share():
+    pair = replace(PAIR, divergence=0.04, folded=Cost(0.03, 0.005), both=Cost(0.6, 0.01))
+    assert list(found(replace(SOUND, pairs=(pair,)))) == ["redundant-heads"]
+    for change in ({"divergence": 0.06}, {"folded": Cost(0.03, 0.02)}, {"both": Cost(0.05, 0.01)}, {"rests": True}):
+        assert found(replace(SOUND, pairs=(replace(pair, **change),))) == {}
+
+
 def test_a_kind_that_was_declared_not_to_decide_may_not():
     swaps = (replace(SWAPS[0], flips=0.25, must_not=True), *SWAPS[1:])
     fault = found(replace(SOUND, swaps=swaps))["shortcut"]

@@ -52,6 +52,7 @@ def test_what_is_counted():
 
 def test_the_bounds_are_those_that_were_tested():
     assert FOUND["bounds"] == {name: getattr(thresholds, name) for name in study.BOUNDS}
+    assert FOUND["first_bounds"]["LEARNED"] == 0.1 and "THIEF" not in FOUND["first_bounds"]
     assert FOUND["command"] == study.COMMAND and FOUND["date"] and FOUND["torch"] and FOUND["history"]
 
 
@@ -64,6 +65,14 @@ def test_every_patient_of_a_set_was_examined_and_counted(name):
     assert [row["truth"] for row in rows] == [each.truth for each in patients]
     again = counted(rows)
     assert {key: FOUND[name][key] for key in again} == again
+
+
+@pytest.mark.parametrize("name", study.SPENT)
+def test_of_a_spent_set_both_verdicts_are_kept(name):
+    rows = FOUND[name]["rows"]
+    now = counted([row | {"told": row["now"]} for row in rows])
+    assert FOUND[name]["now"] == {key: now[key] for key in study.RATES}
+    assert now["false_alarms"]["k"] == 0 and now["recall"]["k"] >= FOUND[name]["recall"]["k"]
 
 
 def test_the_test_set_is_large_and_new():
@@ -103,7 +112,7 @@ def few() -> list:
 @pytest.mark.parametrize("patient", few(), ids=lambda patient: patient.name)
 def test_a_model_made_anew_gets_the_verdict_that_was_recorded(patient, one_thread):
     row = next(row for row in FOUND["test"]["rows"] if (row["kind"], row["seed"]) == (patient.kind, patient.seed))
-    assert told(examined(patient)) == row["told"]
+    assert told(examined(patient)) == row["now"]
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ from torch import nn
 from attn_course.attention import Learned, causal, sinks, watching, window
 from attn_course.diagnosis.study.library import small
 from attn_course.diagnosis.study.tasks import BEGIN, bigrams, copies, recall, recall_size, topic
+from attn_course.diagnosis.study.unseen_tasks import TOPICS, WORDS, three
 from attn_course.diagnosis.trials import Asked, Trials, trials
 from attn_course.diagnosis.trials.asked import NOT_ASKED, losses
 from attn_course.diagnosis.trials.examine import examine
 from attn_course.diagnosis.trials.looking import alike, looks_of
 from attn_course.diagnosis.trials.parts import blocks_of, parts_of, skipping
 from attn_course.diagnosis.trials.run import cost
-from attn_course.diagnosis.trials.swaps import swaps_of
+from attn_course.diagnosis.trials.swaps import swaps_of, without_group
 from attn_course.models.gpt import GPT
 
 N = 16
@@ -229,6 +230,31 @@ def test_the_kind_that_decides_is_found_and_words_are_not():
     assert 0 not in swaps, "the token that asks may decide"
     assert swaps[2].flips == 1 and all(swap.apart == 0 for kind, swap in swaps.items() if kind > 2)
     assert all(swap.flips <= 0.75 for kind, swap in swaps.items() if kind > 2)
+
+
+class ByMarkers(nn.Module):
+    """The last of the topics whose marker stands in the row, and of one without, that of most words."""
+
+    def forward(self, read):
+        topic = torch.arange(TOPICS)
+        marked = (read[:, :, None] == topic + 1).any(1) * (1 + topic)
+        words = ((read[:, :, None] - 1 - TOPICS) // WORDS == topic).double().mean(1)
+        return 10 * marked + words
+
+
+def test_of_three_markers_none_counts_as_the_change_of_a_word():
+    asked = three(0, 96, 30, 1.0)
+    swaps = {swap.kind: swap for swap in swaps_of(ByMarkers(), asked)}
+    assert min(swaps[kind].flips for kind in (1, 2, 3)) == 1 and all(swaps[kind].apart == 0 for kind in (1, 2, 3))
+    assert max(swap.apart for swap in swaps.values()) < 0.1, "a word is none, though it can be made into one:"
+    assert min(swap.flips for swap in swaps.values()) > 0.3
+
+
+def test_the_kinds_left_out_are_those_that_change_most():
+    changed = torch.tensor([[0, 0.9, 0.2, 0.1], [0.8, 0, 0.3, 0.1], [0.1, 0.1, 0, 0.4], [0.1, 0.1, 0.6, 0]])
+    kept = without_group(changed, 2)
+    assert torch.equal(kept[2:, 2:], changed[2:, 2:]) and not kept[:2].any() and not kept[:, :2].any()
+    assert not without_group(changed, 3).any() and not without_group(torch.zeros(5, 5), 4).any()
 
 
 def test_everything_is_tried_and_goes_into_json_and_back():

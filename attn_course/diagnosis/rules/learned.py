@@ -11,8 +11,13 @@ from attn_course.diagnosis.thresholds import (
     OVERLOAD_NEEDED,
     SINK_SHARE,
     SINK_VALUE,
+    THIEF,
+    THIEF_VALUE,
     UNDERLOAD,
+    UNDERLOAD_KNOWS,
+    UNDERLOAD_LEAST,
     UNDERLOAD_NEEDED,
+    UNDERLOAD_RATIO,
 )
 from attn_course.diagnosis.trials.tried import Eviction, Length, Look, Trials
 
@@ -90,10 +95,12 @@ def _bearing(tried: Trials) -> Eviction | None:
 
 def _thieving(tried: Trials) -> tuple[Look, Eviction] | None:
     look = best(tried.looks)
-    sinks = [each for each in tried.evictions if _rests(each)]
-    if look is None or not sinks or look.resting <= max(SINK_SHARE, look.needed):
+    if look is None or look.resting <= max(SINK_SHARE, look.needed):
         return None
-    return look, max(sinks, key=lambda each: each.share)
+    # Where much more rests there than goes to what is needed, the key need not be one that says next to nothing.
+    value = THIEF_VALUE if look.resting > THIEF * look.needed else SINK_VALUE
+    sinks = [each for each in tried.evictions if each.share > SINK_SHARE and each.value < value]
+    return (look, max(sinks, key=lambda each: each.share)) if sinks else None
 
 
 def best(looks: tuple[Look, ...]) -> Look | None:
@@ -107,7 +114,7 @@ def underload(case: Case) -> list[Finding]:
     look = None if tried is None else best(tried.looks)
     if look is None or look.irrelevant is None:
         return []
-    if look.irrelevant < UNDERLOAD or look.needed > UNDERLOAD_NEEDED:
+    if not (_starved(look) or _wasteful(tried, look)):
         return []
     effect = tried.without_irrelevant
     said = f" With these tokens hidden the loss changes by {figure(effect.mean)} nats." if effect else ""
@@ -126,6 +133,16 @@ def underload(case: Case) -> list[Finding]:
             "loss rewards such attention; fewer irrelevant tokens, or a head that subtracts them, help too.",
         )
     ]
+
+
+def _starved(look: Look) -> bool:
+    return look.irrelevant >= UNDERLOAD and look.needed <= UNDERLOAD_NEEDED
+
+
+def _wasteful(tried: Trials, look: Look) -> bool:
+    """More for what is not needed than for what is, and yet it knows the answers: it has not to learn where to look."""
+    knows = tried.gain > UNDERLOAD_KNOWS * tried.guess
+    return knows and look.irrelevant >= UNDERLOAD_LEAST and look.irrelevant > UNDERLOAD_RATIO * look.needed
 
 
 def overload(case: Case) -> list[Finding]:

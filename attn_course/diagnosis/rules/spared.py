@@ -6,6 +6,9 @@ from attn_course.diagnosis.rules import figure, listed
 from attn_course.diagnosis.rules.learned import learned, measured, share
 from attn_course.diagnosis.thresholds import (
     ALIKE,
+    ALIKE_WORK,
+    ALIKE_WORKING,
+    FOLDED,
     MUST_NOT,
     SHORTCUT,
     SHORTCUT_RATIO,
@@ -13,7 +16,7 @@ from attn_course.diagnosis.thresholds import (
     WINDOW_BEYOND,
     WINDOW_SHARE,
 )
-from attn_course.diagnosis.trials.tried import Cost, Swap, Trials, Window
+from attn_course.diagnosis.trials.tried import Cost, Pair, Swap, Trials, Window
 
 
 def free(cost: Cost, tried: Trials) -> bool:
@@ -26,7 +29,7 @@ def redundant_heads(case: Case) -> list[Finding]:
     tried = learned(case)
     if tried is None:
         return []
-    found = [each for each in tried.pairs if not each.rests and each.divergence < ALIKE and free(each.folded, tried)]
+    found = [each for each in tried.pairs if not each.rests and (_one(each, tried) or _drifted(each, tried))]
     if not found:
         return []
     found.sort(key=lambda each: each.divergence)
@@ -47,6 +50,16 @@ def redundant_heads(case: Case) -> list[Finding]:
             "begin it anew.",
         )
     ]
+
+
+def _one(pair: Pair, tried: Trials) -> bool:
+    return pair.divergence < ALIKE and free(pair.folded, tried)
+
+
+def _drifted(pair: Pair, tried: Trials) -> bool:
+    """A little apart, but the model depends on what they have in common, and on next to nothing that they have not."""
+    works = pair.both.least > ALIKE_WORK * tried.gain
+    return works and pair.divergence < ALIKE_WORKING and pair.folded.most < FOLDED * tried.gain
 
 
 def redundant_layers(case: Case) -> list[Finding]:

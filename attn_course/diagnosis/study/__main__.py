@@ -21,18 +21,28 @@ from attn_course.diagnosis.trusted import NAME
 from attn_course.training.recorded import FOLDER
 
 SETS = {"calibration": calibration, "test": test, "again": again}
+SPENT = ("calibration", "test", "again")  # seen before the bounds took their present values
+RATES = ("recall", "recall_confirmed", "false_alarms")
 COMMAND = "python -m attn_course.diagnosis.study FOLDER"
 BOUNDS = (
     "LEARNED",
     "EVICTED",
     "SINK_SHARE",
     "SINK_VALUE",
+    "THIEF",
+    "THIEF_VALUE",
     "UNDERLOAD",
     "UNDERLOAD_NEEDED",
+    "UNDERLOAD_RATIO",
+    "UNDERLOAD_KNOWS",
+    "UNDERLOAD_LEAST",
     "OVERLOAD_ENTROPY",
     "OVERLOAD_NEEDED",
     "OVERLOAD_COST",
     "ALIKE",
+    "ALIKE_WORKING",
+    "FOLDED",
+    "ALIKE_WORK",
     "SPARED",
     "WINDOW_SHARE",
     "WINDOW_BEYOND",
@@ -61,6 +71,9 @@ def main() -> None:
 
 
 def record(folder: Path, to: Path = FOLDER) -> dict:
+    """Of spent sets, "told" stays what was told when they were new; "now" is what is told by the present bounds."""
+    before = json.loads((to / f"{NAME}.json").read_text(encoding="utf-8"))
+    then = {(row["kind"], row["seed"]): row["told"] for name in SPENT for row in before[name]["rows"]}
     found = {
         "command": COMMAND,
         "date": date.today().isoformat(),
@@ -68,17 +81,22 @@ def record(folder: Path, to: Path = FOLDER) -> dict:
         "threads": 1,
         "history": list(HISTORY),
         "bounds": {name: getattr(thresholds, name) for name in BOUNDS},
+        "first_bounds": before.get("first_bounds", before["bounds"]),
     }
     for name, patients in SETS.items():
         known = {row["name"]: row for row in read(folder / f"{name}.jsonl")}
         rows = [row | {"told": told(row)} for row in (known[each.name] for each in patients())]
-        found[name] = counted(rows) | {"rows": [_short(row) for row in rows]}
+        now = {}
+        if name in SPENT:
+            now = {"now": {key: value for key, value in counted(rows).items() if key in RATES}}
+            rows = [row | {"told": then[row["kind"], row["seed"]], "now": row["told"]} for row in rows]
+        found[name] = counted(rows) | now | {"rows": [_short(row) for row in rows]}
     (to / f"{NAME}.json").write_text(written(found), encoding="utf-8")
     return found
 
 
 def _short(row: dict) -> dict:
-    kept = {name: row[name] for name in ("truth", "kind", "seed", "size", "told", "confirmed") if name in row}
+    kept = {name: row[name] for name in ("truth", "kind", "seed", "size", "told", "now", "confirmed") if name in row}
     return kept | {"numbers": {name: value for name, value in decisive(tried(row)).items() if value is not None}}
 
 

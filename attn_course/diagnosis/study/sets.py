@@ -81,4 +81,9 @@ HISTORY = (
     'by the lesson\'s measure) and asked of all its sick models afterwards: "confirmed".',
     "The sick recipes were then run again with two other seeds and sizes, the marker among weaker words and the "
     'QK-norm with a smaller gain ("again"); each model was asked in that way, too. The bounds stayed.',
+    "The aim, 95 in 100 of the sick, was missed on both. All three sets were then looked at, model by model, and "
+    "bounds were moved or added ((3) in `thresholds`): a thief's key need not be small, a model that knows its answers "
+    "may not give noise more than what is needed, heads that began as one may have drifted a little, a shortcut may "
+    'have up to four markers, and an answer may be learned a little less well. "told" is what was said of these models '
+    'when they were new, by "first_bounds"; "now" what is said of them by the present ones.',
 )

@@ -9,23 +9,22 @@ from attn_course.diagnosis.trials.tried import Swap
 
 KINDS, OFTEN = 24, 0.1  # so many kinds at most, those in most rows; in fewer rows than a tenth none is tried
 ROWS = 96
+GROUP = 4  # kinds that may decide together, as the markers of so many topics
 
 
 def swaps_of(model: nn.Module, asked: Asked) -> tuple[Swap, ...]:
     """For each frequent kind: how often the answer changes when it is exchanged for another frequent kind.
 
-    The kind exchanged for is the one that changes most. `apart`: the same, the two kinds that change most left out, so
-    that what it does to make a word into a marker is not counted for the word. Declared kinds are always tried, and
-    those that may decide are not exchanged.
+    The kind exchanged for is the one that changes most. `apart`: the same, the few kinds that change most left out (0
+    for themselves), so that what it does to make a word into a marker is not counted for the word. Declared kinds are
+    always tried, and those that may decide are not exchanged.
     """
     asked = asked.rows(ROWS)
     kinds = _frequent(asked)
     if len(kinds) < 4:
         return ()
     changed = _changed(model, asked, kinds)  # (kind, other)
-    first, second = divmod(int(changed.argmax()), len(kinds))
-    rest = changed.clone()
-    rest[:, [first, second]] = 0
+    rest = without_group(changed, min(GROUP, max(2, len(kinds) // 4)))
     most = changed.max(1)
     share = [(asked.tokens == kind).any(1).double().mean().item() for kind in kinds]
     return tuple(
@@ -39,6 +38,18 @@ def swaps_of(model: nn.Module, asked: Asked) -> tuple[Swap, ...]:
         )
         for at, kind in enumerate(kinds)
     )
+
+
+def without_group(changed: Float[Tensor, "kind other"], size: int) -> Float[Tensor, "kind other"]:
+    """0 where one of the kinds that change most takes part: the two of the greatest exchange, then, of the greatest
+    exchange among the others, the kind that changes more in all, until there are `size`."""
+    rest = changed.clone()
+    out: list[int] = []
+    while len(out) < size and rest.any():
+        pair = divmod(int(rest.argmax()), len(rest))
+        out += [max(pair, key=lambda kind: (rest[kind].sum() + rest[:, kind].sum()).item())] if out else pair
+        rest[out], rest[:, out] = 0, 0
+    return rest
 
 
 def _changed(model: nn.Module, asked: Asked, kinds: list[int]) -> Float[Tensor, "kind other"]:

@@ -93,7 +93,7 @@ class Swap:
     other: int  # the kind that changes most in its place
     texts: float  # the share of the rows that hold it
     flips: float  # of these, the share whose answer changes
-    apart: float  # the same for exchanges with kinds outside the pair that changes most of all
+    apart: float  # the same for exchanges among kinds outside the few that change most of all
     must_not: bool  # it was declared not to decide
 
 
