@@ -8,7 +8,6 @@ import torch
 
 from attn_course.diagnosis.diagnose import diagnose
 from attn_course.diagnosis.study.patients import Case, Patient
-from attn_course.diagnosis.study.truth import confirmed
 from attn_course.diagnosis.trials import Trials, trials
 from attn_course.diagnosis.watch import watch
 
@@ -28,7 +27,7 @@ def examined(patient: Patient) -> dict:
     case = patient.make()
     found = trials(case.model, case.asked, case.longer)
     faults = diagnose(watched(case)).of_severity("fault")
-    about = {"confirmed": confirmed(patient.truth, case)} if patient.confirm else {}
+    about = {"confirmed": patient.confirm(patient.truth, case)} if patient.confirm else {}
     return about | {
         "truth": patient.truth,
         "kind": patient.kind,

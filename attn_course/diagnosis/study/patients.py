@@ -32,7 +32,7 @@ class Patient:
     seed: int
     size: dict[str, int]
     make: Callable[[], Case]
-    confirm: bool = False  # whether to ask, in another way than the doctor does, if it has become sick (`study.truth`)
+    confirm: Callable[[str, Case], bool] | None = None  # asks, apart from the doctor, whether it has become sick
 
     @property
     def name(self) -> str:

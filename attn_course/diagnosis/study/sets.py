@@ -2,10 +2,13 @@
 
 from functools import partial
 
+from attn_course.diagnosis.study import third as new
 from attn_course.diagnosis.study import unseen
 from attn_course.diagnosis.study.patients import SOUND, Patient
 from attn_course.diagnosis.study.sick import SICK
+from attn_course.diagnosis.study.sickness import sick as is_sick
 from attn_course.diagnosis.study.sound import SOUND_KINDS
+from attn_course.diagnosis.study.truth import confirmed
 
 
 def calibration() -> list[Patient]:
@@ -31,7 +34,7 @@ def test() -> list[Patient]:
 
     def sick(seed: int) -> list[Patient]:
         return [
-            _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed - 1000], confirm=True)
+            _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed - 1000], confirmed)
             for recipes in (SICK, unseen.SICK)
             for truth in recipes
             for recipe in recipes[truth]
@@ -48,7 +51,7 @@ def again() -> list[Patient]:
     """Sick models once more, with other seeds and sizes, each asked in another way whether it has become sick."""
     sizes = {2000: {"width": 36, "length": 32}, 2001: {"width": 28, "length": 44}}
     return [
-        _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed], confirm=True)
+        _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed], confirmed)
         for seed in sizes
         for recipes in (SICK, unseen.AGAIN)
         for truth in recipes
@@ -56,14 +59,34 @@ def again() -> list[Patient]:
     ]
 
 
-def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int], confirm: bool = False) -> Patient:
+def third() -> list[Patient]:
+    """For the bounds as they stand now: other seeds and sizes, new recipes among the old, each sick one asked in
+    another way (`study.sickness`). One that is not confirmed is no patient, and is counted apart."""
+    sizes = {
+        3000: {"width": 44, "length": 26},
+        3001: {"width": 24, "length": 38},
+        3002: {"width": 52, "length": 30},
+    }
+    found = [
+        _patient(truth, f"{truth}: {name_of(recipe)}", recipe, seed, sizes[seed], is_sick)
+        for seed in (3000, 3001)
+        for truth, recipes in new.SICK.items()
+        for recipe in recipes
+    ]
+    for seed, size in sizes.items():
+        kinds = new.SOUND_KINDS | unseen.SOUND_KINDS | ({} if seed == 3002 else SOUND_KINDS)
+        found += [_patient(SOUND, f"{SOUND}: {kind}", kinds[kind], seed, size) for kind in kinds]
+    return found
+
+
+def _patient(truth: str, kind: str, recipe, seed: int, size: dict[str, int], confirm=None) -> Patient:
     return Patient(truth, kind, seed, size, partial(recipe, seed, **size), confirm)
 
 
 def name_of(recipe) -> str:
     """The recipe's name in words; of one with an argument set, both."""
     if isinstance(recipe, partial):
-        more = ", ".join(f"{name} {value}" for name, value in recipe.keywords.items())
+        more = ", ".join(f"{name} {getattr(value, '__name__', value)}" for name, value in recipe.keywords.items())
         return f"{name_of(recipe.func)}, {more}"
     return recipe.__name__.replace("_", " ")
 
