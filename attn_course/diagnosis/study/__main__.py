@@ -15,12 +15,12 @@ import torch
 from attn_course.diagnosis import thresholds
 from attn_course.diagnosis.study.measure import examine_all, read, tried
 from attn_course.diagnosis.study.numbers import decisive
-from attn_course.diagnosis.study.sets import HISTORY, again, calibration, test
+from attn_course.diagnosis.study.sets import HISTORY, again, calibration, test, third
 from attn_course.diagnosis.study.verdicts import counted, told
 from attn_course.diagnosis.trusted import NAME
 from attn_course.training.recorded import FOLDER
 
-SETS = {"calibration": calibration, "test": test, "again": again}
+SETS = {"calibration": calibration, "test": test, "again": again, "third": third}
 SPENT = ("calibration", "test", "again")  # seen before the bounds took their present values
 RATES = ("recall", "recall_confirmed", "false_alarms")
 COMMAND = "python -m attn_course.diagnosis.study FOLDER"
@@ -90,9 +90,14 @@ def record(folder: Path, to: Path = FOLDER) -> dict:
         if name in SPENT:
             now = {"now": {key: value for key, value in counted(rows).items() if key in RATES}}
             rows = [row | {"told": then[row["kind"], row["seed"]], "now": row["told"]} for row in rows]
-        found[name] = counted(rows) | now | {"rows": [_short(row) for row in rows]}
+        found[name] = counted(counting(name, rows)) | now | {"rows": [_short(row) for row in rows]}
     (to / f"{NAME}.json").write_text(written(found), encoding="utf-8")
     return found
+
+
+def counting(name: str, rows: list[dict]) -> list[dict]:
+    """In the third set one that was made to be sick and is not confirmed to be so is no patient."""
+    return [row for row in rows if name in SPENT or row.get("confirmed", True)]
 
 
 def _short(row: dict) -> dict:
