@@ -36,7 +36,7 @@ CONTROLS = {
     "waste.22": "moves['columns'] = moves['weight']",
     # A bound in even shares; an eighth of the keys.
     "waste.23": "_kept = kept\nkept = lambda w, keep: _kept(w, w >= 0.01 / 512)",
-    "waste.24": "moves['lot'][-1] = moved('lot', 32)",
+    "waste.24": "moves['largest'][-1] = moved('largest', 32)",
     # Each model's heads in the other's place.
     "waste.25": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",
     "waste.26": "heads['language'], heads['MiniLM'] = heads['MiniLM'], heads['language']",

@@ -66,6 +66,16 @@ def _once_and_for_all(loss: Loss, heads: int) -> Tensor:
     return torch.tensor(sorted(range(heads), key=lambda head: loss([head])))
 
 
+def _places(loss: Loss, heads: int) -> Tensor:
+    """Where the head stands among those that are left, which is its number only as long as none is gone."""
+    gone, left, places = [], list(range(heads)), []
+    while left:
+        place = min(range(len(left)), key=lambda at: loss([*gone, left[at]]))
+        places.append(place)
+        gone.append(left.pop(place))
+    return torch.tensor(places)
+
+
 def _grown(loss: Loss, heads: int) -> Tensor:
     """From nothing: put back the head that helps most, and so on; the order turned round."""
     back: list[int] = []
@@ -122,6 +132,12 @@ TASK = Task(
             "You begin with no head and put back the one that helps most. That is a good order too, and another one: "
             "here heads go from the whole model, one at a time.",
             _grown,
+        ),
+        Mistake(
+            "places_in_what_is_left",
+            "You return where each head stands among those that are left. Once one is gone the others have moved up, "
+            "and their places are no longer their numbers: left[place] is the head.",
+            _places,
         ),
         Mistake(
             "higher_number_first",

@@ -55,6 +55,12 @@ def _filler_as_zeros(states: Tensor, keep: Tensor) -> Tensor:
     return (turned * keep).mean((-2, -1))
 
 
+def _zero_states(states: Tensor, keep: Tensor) -> Tensor:
+    """The filler's states are set to zero. The cosine of two zero vectors is taken for 0, as torch's function does."""
+    silent = states * keep[..., None]
+    return (1 - torch.nn.functional.cosine_similarity(silent[:-1], silent[1:], dim=-1)).mean((-2, -1))
+
+
 def _in_range(out: Tensor, *_) -> str | None:
     outside = ((out < -1e-9) | (out > 2 + 1e-9)).any()
     return "1 − cos lies between 0 and 2, and so does its mean; yours does not." if outside else None
@@ -134,6 +140,18 @@ TASK = Task(
             "You compare each state with the first one, what all blocks up to there have done together. A block's own "
             "influence is between its input and its output.",
             _with(before=lambda states: states[:1]),
+        ),
+        Mistake(
+            "against_the_last",
+            "You compare each state with the last one, what all blocks from there on do together. A block's own "
+            "influence is between its input and its output.",
+            lambda states, keep: (1 - _cosine(states[:-1], states[-1:]))[:, keep].mean(-1),
+        ),
+        Mistake(
+            "filler_made_zero",
+            "You set the states of filler to zero and average over everything: a vector of zeros has cosine 0 with any "
+            "other, so filler counts as turned by 1. Leave it out of the mean.",
+            _zero_states,
         ),
         Mistake(
             "how_far",

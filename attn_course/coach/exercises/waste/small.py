@@ -128,6 +128,12 @@ TASK = Task(
             _with(below=lambda w, epsilon, seen: w * seen.sum(-1, keepdim=True) < epsilon),
         ),
         Mistake(
+            "against_the_largest",
+            "You compared with ε times the largest weight of the row. Here ε is a bound for the weight itself, the "
+            "same in every row.",
+            _with(below=lambda w, epsilon, seen: w < epsilon * w.amax(-1, keepdim=True)),
+        ),
+        Mistake(
             "how_many",
             "This is how many there are. Divide by the number of visible weights.",
             _with(share=lambda small, seen: small.sum((-2, -1))),

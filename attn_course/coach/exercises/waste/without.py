@@ -87,6 +87,14 @@ def _queries_zeroed(x, w_q, w_k, w_v, w_o, heads, d, stays):
     return _attend(x @ (w_q * stays), x @ w_k, x @ w_v, heads, d) @ w_o
 
 
+def _not_put_together(x, w_q, w_k, w_v, w_o, heads, gone):
+    """The heads' outputs are reshaped to (batch, token, features) with the heads still before the tokens."""
+    d, left = w_q.shape[-1] // heads, _kept(heads, gone)
+    mine = _features(left, d, heads)
+    joined = _attend(*(x @ w[:, mine] for w in (w_q, w_k, w_v)), len(left), d)
+    return joined.unflatten(-1, (len(left), d)).transpose(1, 2).reshape(joined.shape) @ w_o[mine]
+
+
 def _numbers_move(heads: int, gone: tuple[int, ...]) -> list[int]:
     left = list(range(heads))
     for h in gone:
@@ -149,6 +157,12 @@ TASK = Task(
             _with(features=lambda kept, d, heads: [f * heads + h for h in kept for f in range(d)]),
         ),
         Mistake(
+            "not_put_together",
+            "The heads' outputs are put into a row with the axis of heads still before that of tokens, so features of "
+            "one token land at another. Transpose back before you flatten.",
+            _not_put_together,
+        ),
+        Mistake(
             "numbers_move",
             "You take the heads out of a list one after the other, and after the first the others have moved up: the "
             "next number means another head. Choose those that stay, in one step.",
@@ -159,6 +173,12 @@ TASK = Task(
             "The output was scaled up by heads / heads left, as dropout does while it trains. These heads are gone for "
             "good, and the output should be that of the layer with them silent.",
             _with(after=lambda y, heads, kept: y * heads / len(kept)),
+        ),
+        Mistake(
+            "scale_of_all_that_stay",
+            "The scores are divided by the root of *all* features that stay. Each head's own width d is meant: its "
+            "scores are dot products of d numbers.",
+            _with(scale=lambda d, x, kept: d * len(kept)),
         ),
         Mistake(
             "scale_of_the_smaller_layer",
