@@ -9,13 +9,10 @@ from attn_course.diagnosis.case import Case
 from attn_course.diagnosis.report import Finding
 from attn_course.diagnosis.rules import gradients, heads, learned, numerics, spared, stream, usual
 
-RULES: tuple[Callable[[Case], list[Finding]], ...] = (
-    numerics.not_finite,
-    numerics.blind_queries,
-    numerics.half_precision_overflow,
-    numerics.logits,
-    heads.entropy_collapse,
-    stream.rank_collapse,
+Rule = Callable[[Case], list[Finding]]
+
+# What the model was asked (`diagnosis.trials`), and not what it was seen to do: the failures that are learned.
+OF_TRIALS: tuple[Rule, ...] = (
     learned.sick_sink,
     learned.underload,
     learned.overload,
@@ -23,6 +20,15 @@ RULES: tuple[Callable[[Case], list[Finding]], ...] = (
     spared.redundant_layers,
     spared.short_window,
     spared.shortcut,
+)
+RULES: tuple[Rule, ...] = (
+    numerics.not_finite,
+    numerics.blind_queries,
+    numerics.half_precision_overflow,
+    numerics.logits,
+    heads.entropy_collapse,
+    stream.rank_collapse,
+    *OF_TRIALS,
     gradients.starving,
     heads.sharp_heads,
     heads.diluted,

@@ -5,21 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from attn_course.diagnosis.case import Case
-from attn_course.diagnosis.findings import RULES
-from attn_course.diagnosis.rules import learned, spared
+from attn_course.diagnosis.findings import OF_TRIALS
 from attn_course.diagnosis.study.measure import tried
 from attn_course.diagnosis.study.patients import SOUND
 
-OF_TRIALS = (
-    learned.sick_sink,
-    learned.underload,
-    learned.overload,
-    spared.redundant_heads,
-    spared.redundant_layers,
-    spared.short_window,
-    spared.shortcut,
-)
-assert set(OF_TRIALS) <= set(RULES)
 Z = 1.959964  # of a normal distribution: 95 % lie within
 
 
